@@ -1,0 +1,72 @@
+"""Run a program under fewer rights, tied to the life of its parent.
+
+Started as a script of its own (`python -I -S launch.py ...`), never imported by the server: unsharing a
+user namespace needs a process of one thread, and code between fork and exec of a threaded server may hang.
+Standard library only; it replaces itself with the program, so the process id stays.
+
+    launch.py PARENT_PID DEATH_SIGNAL RIGHTS UID GID PROGRAM [ARGUMENT ...]
+
+RIGHTS is `same` (as we are), `namespace` (a user namespace in which we are UID and GID) or `user` (become
+UID and GID).
+"""
+
+import ctypes
+import os
+import sys
+
+# Values of linux/sched.h and linux/prctl.h.
+_CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_EXIT_CANNOT_RUN = 126
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
+    outer_uid, outer_gid = os.geteuid(), os.getegid()
+    if outer_uid == 0:
+        os.setgroups([])
+    _check(libc.unshare(_CLONE_NEWUSER), "cannot make a user namespace")
+    # user_namespaces(7): an unprivileged process must deny setgroups before it may map its group.
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {outer_uid} 1"),
+        ("gid_map", f"{gid} {outer_gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib doubles start time
+            file.write(line)
+
+
+def _become(uid: int, gid: int) -> None:
+    os.setgroups([gid])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def main(arguments: list[str]) -> int:
+    """Drop rights, tie the life to the parent's, and run the program."""
+    parent, death_signal, rights, uid, gid, program, *rest = arguments
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        if rights == "namespace":
+            _enter_namespace(libc, int(uid), int(gid))
+        elif rights == "user":
+            _become(int(uid), int(gid))
+        # After the rights: a change of credentials clears the death signal (prctl(2)).
+        _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "cannot give up new privileges")
+        _check(libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "cannot tie to the parent")
+        if os.getppid() != int(parent):
+            return _EXIT_CANNOT_RUN  # the parent died before the tie was made
+        os.execv(program, [program, *rest])  # noqa: S606 - replacing this process is the purpose
+    except OSError as error:
+        print(f"launch: {error} (as uid {os.geteuid()})", file=sys.stderr)  # noqa: T201 - the parent reads it
+    return _EXIT_CANNOT_RUN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
