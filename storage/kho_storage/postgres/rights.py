@@ -33,6 +33,15 @@ class Rights:
         tie = [str(os.getpid()), str(death_signal), self.kind, str(self.uid), str(self.gid)]
         return [sys.executable, "-I", "-S", str(_LAUNCHER), *tie, *arguments]
 
+    @property
+    def hint(self) -> str:
+        """What to add to an error of a child that may lack rights."""
+        if self.kind == "user":
+            return f" (as user number {self.uid}, whom every folder above must let pass)"
+        if self.kind == "namespace":
+            return " (in a user namespace: where those are forbidden, run Kho as an ordinary user)"
+        return ""
+
     def give(self, path: Path) -> None:
         """Hand a file or folder over to whoever PostgreSQL runs as."""
         if self.kind == "user":
@@ -75,9 +84,10 @@ def _namespace_works() -> bool:
     """Try: containers and hardened kernels forbid user namespaces in many ways."""
     command = _namespace().command(0, [sys.executable, "-I", "-S", "-c", ""])
     try:
-        return subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False).returncode == 0  # noqa: S603 - our own launcher
+        probe = subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return False
+    return probe.returncode == 0
 
 
 def _has_name(uid: int) -> bool:
