@@ -1,0 +1,169 @@
+"""Ports of uploads, documents, results and verdicts. The adapter stands in `kho_storage.catalog`.
+
+The laws of `kho_storage.catalog_ports` hold here too.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from kho_storage.records.access import KeptAnswer
+from kho_storage.records.document import (
+    DocumentState,
+    StoredDocument,
+    StoredResult,
+    StoredVerdict,
+    StoredVersion,
+    TakenCode,
+    Upload,
+    VerificationTask,
+)
+from kho_storage.records.registry import Actor
+
+
+class UploadCatalog(Protocol):
+    """Uploads under way, and the codes that they reserve."""
+
+    async def open(self, upload: Upload, keep: KeptAnswer | None) -> Upload:
+        """Open an upload or renew it: a newer declaration of the same version replaces the older one.
+
+        Conflict("upload_version"): another version of this document is under way. Conflict("request_answered").
+        """
+        ...
+
+    async def find(self, agency_uuid: UUID, document_id: UUID) -> Upload | None:
+        """Return the upload of a document with its reserved code."""
+        ...
+
+    async def renew(self, agency_uuid: UUID, document_id: UUID, lease_until: datetime) -> None:
+        """Extend a lease."""
+        ...
+
+    async def take_code(
+        self, agency_uuid: UUID, document_id: UUID, code: TakenCode, actor: Actor, at: datetime
+    ) -> TakenCode:
+        """Take a code for a document; a document that has one keeps and returns it.
+
+        Conflict("result_code_taken" | "public_code_taken"): somebody has it.
+        """
+        ...
+
+    async def code_of(self, agency_uuid: UUID, document_id: UUID) -> TakenCode | None:
+        """Return the code that a document has taken."""
+        ...
+
+    async def last_sequence(self, prefix_key: str) -> int:
+        """Return the highest sequence number taken under a prefix, 0 if none."""
+        ...
+
+    async def report_clash(self, agency_uuid: UUID, code_key: str, actor: Actor, at: datetime) -> None:
+        """Record for operators that an agency asked for a code that somebody has."""
+        ...
+
+    async def expired(self, now: datetime, limit: int) -> tuple[Upload, ...]:
+        """Return uploads whose lease has ended."""
+        ...
+
+    async def abandon(self, agency_uuid: UUID, document_id: UUID, now: datetime) -> bool:
+        """Forget an upload if its lease has still ended; tells whether it did."""
+        ...
+
+    async def count(self) -> int:
+        """Return how many uploads are open."""
+        ...
+
+
+class DocumentCatalog(Protocol):
+    """Sealed documents and their results."""
+
+    async def seal(
+        self,
+        upload: Upload,
+        document_uuid: UUID,
+        version: StoredVersion,
+        needs_verification: bool,
+        actor: Actor,
+        keep: KeptAnswer | None,
+    ) -> None:
+        """Write a sealed version with everything that follows from it, and close its upload.
+
+        Conflict: "document_id_taken" | "document_version_taken" (sealed meanwhile), "dossier_procedure" (the dossier
+        is registered with another procedure), "copy_of_unknown", "request_answered".
+        """
+        ...
+
+    async def document(self, agency_uuid: UUID, document_id: UUID) -> StoredDocument | None:
+        """Return an agency's document by its client-made id."""
+        ...
+
+    async def document_by_uuid(self, document_uuid: UUID) -> StoredDocument | None:
+        """Return a document by its opaque name."""
+        ...
+
+    async def state(self, document_uuid: UUID) -> tuple[int, DocumentState] | None:
+        """Return newest version and state of a document."""
+        ...
+
+    async def documents(
+        self,
+        agency_uuid: UUID,
+        dossier_key: str | None,
+        state: DocumentState | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> tuple[StoredDocument, ...]:
+        """Return an agency's documents, newest first, without versions."""
+        ...
+
+    async def dossier_procedure(self, dossier_key: str) -> str | None:
+        """Return the procedure key with which a dossier is registered."""
+        ...
+
+    async def results(self, keys: Sequence[str]) -> dict[str, StoredResult]:
+        """Return results by result-code key or public code, whoever's they are."""
+        ...
+
+    async def is_referenced(self, sha256s: Sequence[str]) -> frozenset[str]:
+        """Return those digests that some sealed version needs."""
+        ...
+
+    async def commits(self, commit_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Return those commit ids that happened."""
+        ...
+
+
+class VerdictCatalog(Protocol):
+    """Judgements and what still has to be judged."""
+
+    async def take_task(self, now: datetime) -> VerificationTask | None:
+        """Take the task that is due longest; nobody else gets it until it is judged, postponed or released."""
+        ...
+
+    async def append(
+        self,
+        document_uuid: UUID,
+        verdict: StoredVerdict,
+        state: DocumentState,
+        judge_again_at: datetime | None,
+        actor: Actor,
+    ) -> None:
+        """Append a verdict; if it judges the newest version, the document has the state from now on.
+
+        The task of that version is done, or due again at `judge_again_at`.
+        """
+        ...
+
+    async def postpone(self, document_uuid: UUID, version: int, due_at: datetime) -> None:
+        """Give a task back, due again later."""
+        ...
+
+    async def release_started(self) -> int:
+        """Give back all tasks that a dead server held; only at start-up."""
+        ...
+
+    async def verdicts(
+        self, document_uuid: UUID, after: tuple[datetime, UUID] | None, limit: int
+    ) -> tuple[StoredVerdict, ...]:
+        """Return the verdicts on a document, newest first."""
+        ...
