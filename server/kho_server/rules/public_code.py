@@ -91,6 +91,9 @@ class PublicCode:
 def _hides_exchange(key: str, repository_chars: int) -> bool:
     for left in range(repository_chars - 1, len(key) - 1):
         first, second = key[left], key[left + 1]
-        if first != second and passes(key[:left] + second + first + key[left + 2 :]):
+        exchanged = key[:left] + second + first + key[left + 2 :]
+        # Read as parse would: a last letter I, L or O of the repository id becomes a digit in the random part.
+        read = exchanged[:repository_chars] + exchanged[repository_chars:].translate(_MISREAD)
+        if read != key and passes(read):
             return True
     return False

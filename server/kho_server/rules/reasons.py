@@ -26,7 +26,6 @@ class Reason(StrEnum):
     # codes
     CODE_EMPTY = "CODE_EMPTY"
     CODE_TOO_LONG = "CODE_TOO_LONG"
-    CODE_MALFORMED = "CODE_MALFORMED"
     CODE_NOT_IN_FORCE = "CODE_NOT_IN_FORCE"
     AGENCY_CODE_MALFORMED = "AGENCY_CODE_MALFORMED"
     DOSSIER_CODE_MALFORMED = "DOSSIER_CODE_MALFORMED"
@@ -106,9 +105,6 @@ REFUSALS: dict[Reason, Words] = {
     Reason.CODE_EMPTY: Words("Chưa nhập mã.", "The code is empty."),
     Reason.CODE_TOO_LONG: Words(
         "Mã quá dài, tối đa {max_chars} ký tự.", "The code is too long: at most {max_chars} characters."
-    ),
-    Reason.CODE_MALFORMED: Words(
-        "Mã không đúng dạng. Ví dụ đúng: {example}.", "The code is malformed; right, for example: {example}."
     ),
     Reason.CODE_NOT_IN_FORCE: Words(
         "Dạng mã này không áp dụng vào ngày {on}.", "Codes of this form are not in use on {on}."

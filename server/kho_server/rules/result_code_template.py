@@ -63,8 +63,8 @@ class ResultCodeTemplate:
         position = 1
         for index, piece in enumerate(pieces):
             is_literal = index % 2 == 0
-            if is_literal and piece and _LITERAL.fullmatch(piece) is None:
-                raise _refused(Reason.TEMPLATE_MALFORMED, position=position)
+            if is_literal and (readable := _readable_chars(piece)) < len(piece):
+                raise _refused(Reason.TEMPLATE_MALFORMED, position=position + readable)
             position += len(piece) + (0 if is_literal else 2)
         if any(name not in FIELDS for name in names):
             raise _refused(Reason.TEMPLATE_FIELD_UNKNOWN, known=", ".join(f"{{{name}}}" for name in FIELDS))
@@ -107,6 +107,11 @@ class ResultCodeTemplate:
         pieces = self.pieces if owner_key is not None else _without_owner(self.pieces)
         values = {"owner": owner_key or "", "type": result_type.key, "sequence": sequence}
         return "".join(values[piece] if index % 2 else piece for index, piece in enumerate(pieces))
+
+
+def _readable_chars(literal: str) -> int:
+    match = _LITERAL.match(literal)
+    return match.end() if match is not None else 0
 
 
 def _without_owner(pieces: tuple[str, ...]) -> tuple[str, ...]:
