@@ -52,7 +52,7 @@ class _AcceptanceRow:
         self, indication: Indication, sub_indication: SubIndication | None, kind: DocumentKind, on: datetime.date
     ) -> bool:
         return (
-            self.indication is indication
+            self.indication == indication
             and self.sub_indication in {None, sub_indication}
             and self.kind in {None, kind}
             and self.validity.in_force(on)
