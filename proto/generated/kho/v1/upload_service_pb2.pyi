@@ -395,18 +395,12 @@ class PartHeader(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
-    VARIANT_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """Size of the whole part, at least 1."""
     digest: _builtins.str
     """"sha256:HEX" of the whole part."""
     media_type: _builtins.str
     """"image/jpeg", "image/png", "image/tiff" or "application/pdf"; told against the content."""
-    variant: _document_pb2.PageVariant.ValueType
-    """For pages."""
-    role: _document_pb2.RenditionRole.ValueType
-    """For renditions."""
     @_builtins.property
     def key(self) -> _document_pb2.PartKey:
         """Which part."""
@@ -418,12 +412,10 @@ class PartHeader(_message.Message):
         size_bytes: _builtins.int = ...,
         digest: _builtins.str = ...,
         media_type: _builtins.str = ...,
-        variant: _document_pb2.PageVariant.ValueType = ...,
-        role: _document_pb2.RenditionRole.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "key", b"key", "media_type", b"media_type", "role", b"role", "size_bytes", b"size_bytes", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "key", b"key", "media_type", b"media_type", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,8 +561,17 @@ class SealedPart(_message.Message):
 
     KEY_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """"sha256:HEX"."""
+    media_type: _builtins.str
+    """As in its header; told against the content."""
+    variant: _document_pb2.PageVariant.ValueType
+    """For pages: with or without the note."""
+    role: _document_pb2.RenditionRole.ValueType
+    """For renditions: what it is; required for them."""
     @_builtins.property
     def key(self) -> _document_pb2.PartKey:
         """Which part."""
@@ -580,10 +581,13 @@ class SealedPart(_message.Message):
         *,
         key: _document_pb2.PartKey | None = ...,
         digest: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        variant: _document_pb2.PageVariant.ValueType = ...,
+        role: _document_pb2.RenditionRole.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "key", b"key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "key", b"key", "media_type", b"media_type", "role", b"role", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -645,13 +649,14 @@ Global___CommitResponse: _TypeAlias = CommitResponse  # noqa: Y015
 
 @_typing.final
 class UploadSmallRequest(_message.Message):
-    """One message of the small path: begin first, then header and data of each part, commit at the end of the stream."""
+    """One message of the small path: begin first, then header and data of each part, commit last."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BEGIN_FIELD_NUMBER: _builtins.int
     HEADER_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def begin(self) -> Global___BeginRequest:
         """As in Begin."""
@@ -664,18 +669,23 @@ class UploadSmallRequest(_message.Message):
     def data(self) -> Global___PartData:
         """Goes on with it."""
 
+    @_builtins.property
+    def commit(self) -> Global___CommitRequest:
+        """Seals; its version may be 0, the document is that of begin."""
+
     def __init__(
         self,
         *,
         begin: Global___BeginRequest | None = ...,
         header: Global___PartHeader | None = ...,
         data: Global___PartData | None = ...,
+        commit: Global___CommitRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "commit", b"commit", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "commit", b"commit", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "header", "data"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["begin", "header", "data", "commit"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
