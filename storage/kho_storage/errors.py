@@ -8,6 +8,7 @@ StorageError
 │   ├── WriterSuperseded  a newer connection writes this part now
 │   └── PartIncomplete    asked to read or seal a part that is not complete
 ├── StorageFull           no room left on the device
+├── StoreUnusable         the data folder cannot be made, opened or written to
 ├── StoreInUse            another server holds this data folder
 ├── StoreMismatch         the folder and the database belong to different stores, or a format too new
 ├── CatalogUnavailable    PostgreSQL does not answer (temporary; nothing is known about the last transaction)
@@ -49,7 +50,9 @@ class DigestMismatch(SpoolError):
 
     def __init__(self, expected: Digest, actual: Digest) -> None:
         """Keep both digests."""
-        super().__init__(f"declared {expected} of {expected.size_bytes} bytes, received {actual} of {actual.size_bytes}")
+        super().__init__(
+            f"declared {expected} of {expected.size_bytes} bytes, received {actual} of {actual.size_bytes}"
+        )
         self.expected = expected
         self.actual = actual
 
@@ -64,6 +67,10 @@ class PartIncomplete(SpoolError):
 
 class StorageFull(StorageError):
     """The device has no room for these bytes."""
+
+
+class StoreUnusable(StorageError):
+    """The data folder cannot be used as it is; the message says why and what to do."""
 
 
 class StoreInUse(StorageError):
