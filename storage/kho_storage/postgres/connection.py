@@ -38,7 +38,11 @@ class ConnectionSettings:
         verify-full. `allow` and `prefer` are refused: whoever stands between turns them into plain text.
         ValueError: the URL cannot be used; the message never repeats it, for it holds a password.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            # Its own words may repeat the password.
+            raise ValueError("the database URL cannot be read: check brackets and special letters") from None
         if parts.scheme not in ("postgresql", "postgres"):
             raise ValueError("a database URL starts with postgresql://")
         options = _options(parts)

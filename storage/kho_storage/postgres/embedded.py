@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 _RESTART_DELAYS_S = (0.0, 0.2, 1.0, 5.0)
+_SHORT_LIFE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class EmbeddedOptions:
     isolation: Isolation = "auto"
     """As root only: `namespace` (keeps root's reach over files), `user` (an unprivileged one), or `auto`."""
     max_connections: int = 64
-    """Connections at a time; three more are kept for the administrator by PostgreSQL."""
+    """Connections at a time; PostgreSQL keeps three of them for the administrator."""
     shared_buffers_mib: int = 128
     """PostgreSQL's own cache, in MiB; the system caches the rest."""
     takeover_timeout_s: float = 20.0
@@ -181,19 +182,20 @@ class EmbeddedPostgres:
         return postmaster
 
     async def _keep_running(self, binaries: Binaries, rights: Rights, sockets: Path) -> None:
-        """Start the server again whenever it ends by itself."""
-        failures = 0
+        """Start the server again whenever it ends by itself; ever slower when it does not last."""
+        loop = asyncio.get_running_loop()
+        began, short_lives = loop.time(), 0
         while True:
             if self._postmaster is not None:
                 code = await self._postmaster.wait()
-                _log.error("embedded PostgreSQL ended by itself with code %s; starting it again", code)
                 self._postmaster = None
-            await asyncio.sleep(_RESTART_DELAYS_S[min(failures, len(_RESTART_DELAYS_S) - 1)])
+                _log.error("embedded PostgreSQL ended by itself with code %s; starting it again", code)
+            short_lives = short_lives + 1 if loop.time() - began < _SHORT_LIFE_S else 0
+            await asyncio.sleep(_RESTART_DELAYS_S[min(short_lives, len(_RESTART_DELAYS_S) - 1)])
+            began = loop.time()
             try:
                 self._postmaster = await self._run(binaries, rights, sockets)
-                failures = 0
             except (PostgresFailed, StoreInUse, OSError):
-                failures += 1
                 _log.exception("embedded PostgreSQL does not start; trying again")
 
     async def _stop(self) -> None:

@@ -19,6 +19,8 @@ _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _EXIT_CANNOT_RUN = 126
+# Nothing of the caller's: PGDATA, PGPORT and their like change what initdb and postgres do.
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _check(result: int, what: str) -> None:
@@ -62,7 +64,7 @@ def main(arguments: list[str]) -> int:
         _check(libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "cannot tie to the parent")
         if os.getppid() != int(parent):
             return _EXIT_CANNOT_RUN  # the parent died before the tie was made
-        os.execv(program, [program, *rest])  # noqa: S606 - replacing this process is the purpose
+        os.execve(program, [program, *rest], _ENVIRONMENT)  # noqa: S606
     except OSError as error:
         print(f"launch: {error} (as uid {os.geteuid()})", file=sys.stderr)  # noqa: T201 - the parent reads it
     return _EXIT_CANNOT_RUN

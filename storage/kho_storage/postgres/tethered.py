@@ -1,6 +1,7 @@
 """A child process that dies when this process dies, however it dies."""
 
 import asyncio
+import os
 import subprocess
 import threading
 from concurrent.futures import Future
@@ -10,8 +11,8 @@ from typing import IO
 from kho_storage.postgres.bounded_log import BoundedLog
 from kho_storage.postgres.rights import Rights
 
-# Nothing of our environment: PGDATA, PGPORT and their like change what initdb and postgres do.
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+# All that the launcher, a Python like ours, may need to start; the program itself gets none of it.
+_LAUNCHER_NEEDS = ("LD_LIBRARY_PATH",)
 
 
 class TetheredProcess:
@@ -54,7 +55,7 @@ class TetheredProcess:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     pass_fds=inherit,
-                    env=_ENVIRONMENT,
+                    env={name: os.environ[name] for name in _LAUNCHER_NEEDS if name in os.environ},
                     cwd="/",
                     # Its own session: Ctrl-C in our terminal must not stop it before we have drained.
                     start_new_session=True,

@@ -2,7 +2,6 @@
 
 import asyncpg
 import pytest
-
 from kho_storage.postgres.connection import ConnectionSettings
 from kho_storage.postgres.embedded import EmbeddedPostgres
 
