@@ -15,8 +15,7 @@ class Explanation:
 
 _PASSED = Explanation(
     "Tất cả chữ ký số trong tệp hợp lệ và nội dung không bị thay đổi sau khi ký. Có thể sử dụng tệp này.",
-    "Every digital signature in the file is valid and nothing was changed after signing."
-    " The file can be used.",
+    "Every digital signature in the file is valid and nothing was changed after signing. The file can be used.",
 )
 _UNSIGNED = Explanation(
     "Tệp không có chữ ký số nào. Đề nghị cán bộ và cơ quan ký số rồi nộp lại.",
@@ -45,8 +44,7 @@ _BY_REASON = {
     ),
     SubIndication.EXPIRED: Explanation(
         "Chứng thư số của người ký đã hết hạn trước khi ký. Đề nghị ký lại bằng chứng thư số còn hiệu lực.",
-        "The signer's certificate had expired before signing."
-        " Have the file signed again with a certificate in force.",
+        "The signer's certificate had expired before signing. Have the file signed again with a certificate in force.",
     ),
     SubIndication.NOT_YET_VALID: Explanation(
         "Chữ ký có trước ngày chứng thư số có hiệu lực. Kiểm tra đồng hồ máy ký rồi ký lại.",
@@ -54,15 +52,13 @@ _BY_REASON = {
         " Check the clock of the signing machine, then sign again.",
     ),
     SubIndication.SIG_CONSTRAINTS_FAILURE: Explanation(
-        "Chữ ký thuộc loại không được chấp nhận hoặc thiếu thuộc tính bắt buộc."
-        " Đề nghị ký lại theo chuẩn PAdES.",
+        "Chữ ký thuộc loại không được chấp nhận hoặc thiếu thuộc tính bắt buộc. Đề nghị ký lại theo chuẩn PAdES.",
         "The signature is of a kind that is not accepted, or lacks a required attribute."
         " Have the file signed again as PAdES.",
     ),
     SubIndication.CHAIN_CONSTRAINTS_FAILURE: Explanation(
         "Chứng thư số không được cấp để ký văn bản. Đề nghị ký bằng chứng thư số có mục đích ký số.",
-        "The certificate was not issued for signing documents."
-        " Have the file signed with a certificate that was.",
+        "The certificate was not issued for signing documents. Have the file signed with a certificate that was.",
     ),
     SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE: Explanation(
         "Không kiểm tra được chuỗi chứng thư số, thường do thiếu danh sách thu hồi."

@@ -158,9 +158,7 @@ class SignatureReport:
             signer=plain["signer"],
             certificate_sha256=plain["certificate_sha256"],
             issuer=plain["issuer"],
-            signing_time=None
-            if plain["signing_time"] is None
-            else datetime.fromisoformat(plain["signing_time"]),
+            signing_time=None if plain["signing_time"] is None else datetime.fromisoformat(plain["signing_time"]),
             covers_whole_document=plain["covers_whole_document"],
             warnings=tuple(Remark(warning) for warning in plain["warnings"]),
         )
