@@ -90,7 +90,7 @@ CREATE TABLE kho.agency_name (
 );
 
 CREATE TABLE kho.officer (
-    agency_uuid  uuid NOT NULL REFERENCES kho.agency,
+    agency_uuid  uuid NOT NULL CONSTRAINT agency_unknown REFERENCES kho.agency,
     officer_id   text NOT NULL,
     display_name text NOT NULL,
     valid_from   date,
@@ -101,10 +101,10 @@ CREATE TABLE kho.officer (
 );
 
 CREATE TABLE kho.principal (
-    principal_id       uuid        PRIMARY KEY,
+    principal_id       uuid        CONSTRAINT principal_id_taken PRIMARY KEY,
     kind               text        NOT NULL
         CHECK (kind IN ('station', 'agency_system', 'portal', 'operator', 'administrator')),
-    agency_uuid        uuid        REFERENCES kho.agency,
+    agency_uuid        uuid        CONSTRAINT agency_unknown REFERENCES kho.agency,
     display_name       text        NOT NULL,
     certificate_sha256 text        CHECK (certificate_sha256 ~ '^[0-9a-f]{64}$'),
     issuer_key_sha256  text        CHECK (issuer_key_sha256 ~ '^[0-9a-f]{64}$'),
@@ -121,7 +121,8 @@ CREATE TABLE kho.principal (
     -- Stations and systems act for an agency; those who watch and register act for none.
     CONSTRAINT principal_agency_fits_kind CHECK (
         (kind IN ('station', 'agency_system')) = (agency_uuid IS NOT NULL)),
-    FOREIGN KEY (agency_uuid, default_officer_id) REFERENCES kho.officer (agency_uuid, officer_id)
+    CONSTRAINT officer_unknown
+        FOREIGN KEY (agency_uuid, default_officer_id) REFERENCES kho.officer (agency_uuid, officer_id)
 );
 -- Query: who is this certificate? Also forbids two living registrations of one credential.
 CREATE UNIQUE INDEX principal_certificate_taken ON kho.principal (certificate_sha256) WHERE revoked_at IS NULL;
@@ -131,20 +132,49 @@ CREATE INDEX principal_by_certificate ON kho.principal (certificate_sha256);
 CREATE INDEX principal_by_subject ON kho.principal (issuer_key_sha256, subject);
 
 CREATE TABLE kho.access_grant (
-    grant_id     uuid PRIMARY KEY,
-    grantor_uuid uuid NOT NULL REFERENCES kho.agency,
-    grantee_uuid uuid NOT NULL REFERENCES kho.agency,
+    grant_id     uuid CONSTRAINT grant_id_taken PRIMARY KEY,
+    grantor_uuid uuid NOT NULL CONSTRAINT grantor_unknown REFERENCES kho.agency,
+    grantee_uuid uuid NOT NULL CONSTRAINT grantee_unknown REFERENCES kho.agency,
     action       text NOT NULL CHECK (action IN ('reuse', 'issue')),
     type_code    text,
     valid_from   date NOT NULL,
     valid_to     date,
     ground       text NOT NULL,
     revoked_at   timestamptz,
-    CHECK (grantor_uuid <> grantee_uuid),
+    CONSTRAINT grant_between_two CHECK (grantor_uuid <> grantee_uuid),
     CHECK (valid_to >= valid_from)
 );
 -- Query: may this agency have results of that one?
 CREATE INDEX access_grant_of_pair ON kho.access_grant (grantee_uuid, grantor_uuid, action) WHERE revoked_at IS NULL;
+
+-- The registry as it is read: each row with the ids and texts that belong to it. Codes that began last come first.
+CREATE VIEW kho.registered_agency AS
+SELECT a.agency_uuid, a.agency_id, a.registered_at, a.revoked_at,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(c.code, c.code_key, c.valid_from, c.valid_to)
+                                  ORDER BY c.valid_from DESC NULLS LAST, c.code_key)
+                 FROM kho.agency_code AS c WHERE c.agency_uuid = a.agency_uuid), '[]') AS codes,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(n.name, n.valid_from, n.valid_to) ORDER BY n.ordinal)
+                 FROM kho.agency_name AS n WHERE n.agency_uuid = a.agency_uuid), '[]') AS names
+FROM kho.agency AS a;
+
+CREATE VIEW kho.registered_officer AS
+SELECT o.agency_uuid, a.agency_id, o.officer_id, o.display_name, o.valid_from, o.valid_to, o.revoked_at
+FROM kho.officer AS o
+JOIN kho.agency AS a USING (agency_uuid);
+
+CREATE VIEW kho.registered_principal AS
+SELECT p.principal_id, p.kind, p.agency_uuid, a.agency_id, p.display_name, p.certificate_sha256,
+       p.issuer_key_sha256, p.subject, p.default_officer_id, p.valid_from, p.valid_to, p.revoked_at,
+       a.revoked_at AS agency_revoked_at
+FROM kho.principal AS p
+LEFT JOIN kho.agency AS a USING (agency_uuid);
+
+CREATE VIEW kho.registered_grant AS
+SELECT g.grant_id, g.grantor_uuid, f.agency_id AS grantor_id, g.grantee_uuid, t.agency_id AS grantee_id, g.action,
+       g.type_code, g.valid_from, g.valid_to, g.ground, g.revoked_at
+FROM kho.access_grant AS g
+JOIN kho.agency AS f ON f.agency_uuid = g.grantor_uuid
+JOIN kho.agency AS t ON t.agency_uuid = g.grantee_uuid;
 
 --------------------------------------------------------------------------------- projections: documents
 
@@ -279,7 +309,7 @@ CREATE INDEX verdict_of_document ON kho.verdict (document_uuid, judged_at DESC, 
 
 -- Uploads under way. Begin writes one row, Commit removes it; parts are known to the spool alone.
 CREATE TABLE kho.upload (
-    agency_uuid     uuid        NOT NULL REFERENCES kho.agency,
+    agency_uuid     uuid        NOT NULL,
     document_id     uuid        NOT NULL,
     version         int         NOT NULL CHECK (version >= 1),
     reason          text        NOT NULL CHECK (reason IN ('first', 'rendition_added', 'corrected')),
@@ -358,19 +388,29 @@ CREATE TABLE kho.access_closing (
 CREATE TABLE kho.access_record_default PARTITION OF kho.access_record DEFAULT;
 CREATE TABLE kho.access_closing_default PARTITION OF kho.access_closing DEFAULT;
 
--- Makes the partitions of the month that contains `day` (UTC months) if they are not there.
+-- Makes the partitions of the month that contains `day` (UTC months) if they are not there. Rows of that month that
+-- already lie in the default partition move into the new one; without that PostgreSQL refuses to attach it.
 CREATE FUNCTION kho.make_access_partition(day date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     first_day date := date_trunc('month', day);
-    suffix text := to_char(first_day, 'YYYYMM');
-    table_name text;
+    begins text := first_day::text || ' 00:00+00';
+    ends text := (first_day + interval '1 month')::date::text || ' 00:00+00';
+    parent text;
+    month text;
 BEGIN
-    FOREACH table_name IN ARRAY ARRAY['access_record', 'access_closing'] LOOP
-        IF to_regclass(format('kho.%I', table_name || '_' || suffix)) IS NULL THEN
+    -- Two servers that start together make them once.
+    PERFORM pg_advisory_xact_lock(x'6B686F02'::int);
+    FOREACH parent IN ARRAY ARRAY['access_record', 'access_closing'] LOOP
+        month := parent || '_' || to_char(first_day, 'YYYYMM');
+        IF to_regclass(format('kho.%I', month)) IS NULL THEN
+            EXECUTE format('CREATE TABLE kho.%I (LIKE kho.%I INCLUDING CONSTRAINTS)', month, parent);
+            -- The new table was made in the likeness of the old one, so whole rows fit.
             EXECUTE format(
-                'CREATE TABLE kho.%I PARTITION OF kho.%I FOR VALUES FROM (%L) TO (%L)',
-                table_name || '_' || suffix, table_name,
-                first_day::text || ' 00:00+00', (first_day + interval '1 month')::date::text || ' 00:00+00');
+                'WITH moved AS (DELETE FROM kho.%I WHERE at >= %L AND at < %L RETURNING *)'
+                ' INSERT INTO kho.%I SELECT * FROM moved',
+                parent || '_default', begins, ends, month);
+            EXECUTE format(
+                'ALTER TABLE kho.%I ATTACH PARTITION kho.%I FOR VALUES FROM (%L) TO (%L)', parent, month, begins, ends);
         END IF;
     END LOOP;
 END $$;

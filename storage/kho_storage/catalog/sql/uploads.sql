@@ -1,0 +1,62 @@
+-- name: open_upload
+-- Opens an upload, or renews it with a newer declaration of the same version.
+-- $1 agency, $2 document, $3 version, $4 reason, $5 reason text, $6 declaration, $7 pages, $8 renditions,
+-- $9 first rendition, $10 sheets, $11 officer, $12 begun at, $13 lease until
+INSERT INTO kho.upload
+    (agency_uuid, document_id, version, reason, reason_text, declaration, pages, renditions, first_rendition, sheets,
+     officer_id, begun_at, lease_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (agency_uuid, document_id) DO UPDATE
+SET declaration = excluded.declaration, pages = excluded.pages, renditions = excluded.renditions,
+    reason_text = excluded.reason_text, sheets = excluded.sheets, officer_id = excluded.officer_id,
+    lease_until = excluded.lease_until
+WHERE upload.version = excluded.version AND upload.reason = excluded.reason
+RETURNING begun_at
+
+-- name: find_upload
+-- One upload with the code its document has.
+-- $1 agency, $2 document
+SELECT u.agency_uuid, u.document_id, u.version, u.reason, u.reason_text, u.declaration, u.pages, u.renditions,
+       u.first_rendition, u.sheets, u.officer_id, u.begun_at, u.lease_until,
+       c.code, c.code_key, c.public_code, c.prefix_key, c.sequence
+FROM kho.upload AS u
+LEFT JOIN kho.result_code AS c USING (agency_uuid, document_id)
+WHERE u.agency_uuid = $1 AND u.document_id = $2
+
+-- name: renew_lease
+-- $1 agency, $2 document, $3 lease until
+UPDATE kho.upload SET lease_until = $3 WHERE agency_uuid = $1 AND document_id = $2
+
+-- name: expired_uploads
+-- Uploads whose lease has ended, the longest ended first.
+-- $1 now, $2 how many
+SELECT u.agency_uuid, u.document_id, u.version, u.reason, u.reason_text, u.declaration, u.pages, u.renditions,
+       u.first_rendition, u.sheets, u.officer_id, u.begun_at, u.lease_until,
+       c.code, c.code_key, c.public_code, c.prefix_key, c.sequence
+FROM kho.upload AS u
+LEFT JOIN kho.result_code AS c USING (agency_uuid, document_id)
+WHERE u.lease_until < $1
+ORDER BY u.lease_until
+LIMIT $2
+
+-- name: abandon_upload
+-- Forgets an upload unless it was renewed meanwhile.
+-- $1 agency, $2 document, $3 now
+DELETE FROM kho.upload WHERE agency_uuid = $1 AND document_id = $2 AND lease_until < $3 RETURNING true
+
+-- name: close_upload
+-- $1 agency, $2 document, $3 version
+DELETE FROM kho.upload WHERE agency_uuid = $1 AND document_id = $2 AND version = $3
+
+-- name: count_uploads
+-- For the gauge of open uploads.
+SELECT count(*) FROM kho.upload
+
+-- name: code_of_document
+-- $1 agency, $2 document
+SELECT code, code_key, public_code, prefix_key, sequence
+FROM kho.result_code WHERE agency_uuid = $1 AND document_id = $2
+
+-- name: last_sequence
+-- $1 prefix key
+SELECT coalesce(max(sequence), 0) FROM kho.result_code WHERE prefix_key = $1 AND sequence IS NOT NULL
