@@ -10,6 +10,7 @@ RIGHTS is `same` (as we are), `namespace` (a user namespace in which we are UID 
 UID and GID).
 """
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -32,7 +33,9 @@ def _check(result: int, what: str) -> None:
 def _enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     if outer_uid == 0:
-        os.setgroups([])
+        # Root of a container may be forbidden to; then it was given no groups worth dropping.
+        with contextlib.suppress(PermissionError):
+            os.setgroups([])
     _check(libc.unshare(_CLONE_NEWUSER), "cannot make a user namespace")
     # user_namespaces(7): an unprivileged process must deny setgroups before it may map its group.
     for name, line in (

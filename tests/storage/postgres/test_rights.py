@@ -109,4 +109,4 @@ def test_another_users_folder_is_refused_by_name(ordinary: OrdinaryPlace) -> Non
         assert f"belongs to user number 0 and Kho runs as {uid}" in answer["error"]
     else:
         with pytest.raises(PostgresFailed, match="belongs to user number 0"):
-            choose_rights(Path("/root"))
+            choose_rights(Path("/"))
