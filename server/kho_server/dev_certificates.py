@@ -117,9 +117,7 @@ def issue_crl(
         .last_update(valid[0])
         .next_update(valid[1])
         .add_extension(x509.CRLNumber(number), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     )
     for serial, at in revoked:
         builder = builder.add_revoked_certificate(

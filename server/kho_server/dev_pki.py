@@ -229,9 +229,7 @@ def pkcs12_of(signer: Holder, name: str, chain: Iterable[Holder]) -> bytes:
     """Pack a signer with its chain into PKCS#12 without a passphrase; `name` is the friendly name."""
     assert isinstance(signer.key, rsa.RSAPrivateKey)
     others = [holder.certificate for holder in chain]
-    return pkcs12.serialize_key_and_certificates(
-        name.encode(), signer.key, signer.certificate, others, NoEncryption()
-    )
+    return pkcs12.serialize_key_and_certificates(name.encode(), signer.key, signer.certificate, others, NoEncryption())
 
 
 def _entries(crl: x509.CertificateRevocationList) -> list[tuple[int, datetime]]:
@@ -250,8 +248,6 @@ def _write(path: Path, content: bytes, *, secret: bool = False) -> None:
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o644), "wb"
-    ) as out:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o644), "wb") as out:
         out.write(content)
     draft.replace(path)

@@ -1,0 +1,77 @@
+"""Files that the tests sign, with pikepdf and pyHanko's writer side."""
+
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pikepdf
+from cryptography.hazmat.primitives.serialization import pkcs12
+from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key
+from kho_server.dev_pki import DevPki, authority, pkcs12_of
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
+
+SIGNER_USAGES = ("digital_signature", "content_commitment")
+
+
+def unsigned_pdf(pages: int = 1, text: str = "Quyet dinh cap giay phep") -> bytes:
+    """Draw a small PDF with Vietnamese metadata and uncompressed page contents."""
+    document = pikepdf.new()
+    font = document.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1))
+    font.BaseFont = pikepdf.Name.Helvetica
+    for number in range(1, pages + 1):
+        page = document.add_blank_page(page_size=(595, 842))
+        page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+        content = f"BT /F1 14 Tf 72 760 Td ({text}, trang {number}) Tj ET".encode("ascii")
+        page.Contents = document.make_stream(content)
+    document.docinfo["/Title"] = "Giấy chứng nhận quyền sử dụng đất của bà Nguyễn Thị Đào"
+    out = BytesIO()
+    document.save(out, compress_streams=False, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    return out.getvalue()
+
+
+def dev_signer(pki: DevPki, name: str) -> SimpleSigner:
+    """Load a signer of the development PKI."""
+    signer: SimpleSigner = SimpleSigner.load_pkcs12_data(pki.signer(name).read_bytes(), other_certs=[])
+    return signer
+
+
+def signer_with(
+    pki: DevPki,
+    *,
+    usages: tuple[str, ...] = SIGNER_USAGES,
+    valid: tuple[datetime, datetime] = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)),
+    name: str = "Lê Thị Bưởi",
+) -> tuple[SimpleSigner, Holder]:
+    """Issue one more signer from the development PKI's issuing authority."""
+    issuing = authority(pki, "issuing-ca")
+    holder = issue(distinguished_name(name, "TEST"), signing_key(), issuing, usages=usages, valid=valid)
+    packed = pkcs12_of(holder, "test", (issuing,))
+    assert pkcs12.load_key_and_certificates(packed, None)[1] is not None
+    return SimpleSigner.load_pkcs12_data(packed, other_certs=[]), holder
+
+
+def sign(
+    pdf: bytes,
+    signer: SimpleSigner,
+    field: str,
+    *,
+    box: tuple[int, int, int, int] | None = (30, 700, 230, 780),
+    md: str = "sha256",
+    subfilter: fields.SigSeedSubFilter = fields.SigSeedSubFilter.PADES,
+    certify: bool = False,
+) -> bytes:
+    """Append one signature, visible on page 1 if it has a box."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    spec = fields.SigFieldSpec(field, on_page=0, box=box)
+    meta = PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm=md,
+        subfilter=subfilter,
+        name="Nguyễn Văn Ổi",
+        reason="Ký số văn bản",
+        certify=certify,
+    )
+    out = BytesIO()
+    PdfSigner(meta, signer, new_field_spec=spec).sign_pdf(writer, output=out)
+    return out.getvalue()
