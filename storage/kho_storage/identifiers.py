@@ -6,12 +6,12 @@ from uuid import UUID
 
 
 def time_ordered_uuid() -> UUID:
-    """Return a UUID version 7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, 74 random bits.
+    """Return a UUID version 7 (RFC 9562 section 5.7, method 3 of 6.2): Unix time to a quarter of a microsecond, and
+    62 random bits.
 
-    Rows that are written together lie together in an index, which random UUIDs deny to a table of a billion rows.
+    Rows that are written together lie together in an index, which random UUIDs deny to a table of a billion rows. The
+    fraction of the millisecond keeps two events of one instant in the order in which they were made.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | secrets.randbits(80)
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return UUID(int=value)
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | secrets.randbits(62))

@@ -1,6 +1,6 @@
 """Events first: an event, its payload and its projection are written in one transaction.
 
-What is, is a projection of what happened: `record` applies an event's projection statements (sql/projections.sql,
+What is, is a projection of what happened: `record` applies an event's projection statements (sql/projections_*.sql,
 sections `KIND` and `KIND_2`, `KIND_3`, ...) with one jsonb argument, the payload together with `_event_id`, `_at`,
 `_principal_id`, `_officer_id` and `_reason`. Nothing else may write a projection table, so `rebuild` can empty them
 all and apply every event again.
@@ -11,6 +11,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,9 @@ PROJECTIONS = (
     "kho.agency_code",
     "kho.agency",
 )
+
+
+_PROJECTION_FILES = ("projections_registry", "projections_documents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,21 @@ async def record(connection: Connection, event: NewEvent) -> None:
     )
 
 
+@cache
+def _projections() -> dict[str, str]:
+    """Return the projection statements of all kinds of events; a kind in two files is a ValueError."""
+    found: dict[str, str] = {}
+    for file in _PROJECTION_FILES:
+        named = statements(file)
+        if both := found.keys() & named.keys():
+            raise ValueError(f"{file}.sql projects again: {', '.join(sorted(both))}")
+        found.update(named)
+    return found
+
+
 async def _project(connection: Connection, kind: str, facts: dict[str, Any]) -> None:
     """Apply the projection statements of one kind of event; a kind without any projects nothing."""
-    named = statements("projections")
+    named = _projections()
     for suffix in ("", "_2", "_3", "_4", "_5", "_6"):
         statement = named.get(kind + suffix)
         if statement is None:
