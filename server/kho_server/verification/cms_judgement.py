@@ -1,5 +1,6 @@
 """Judges one CMS value by the library's AdES engine (EN 319 102-1 clause 5.3) and what must stand around it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,8 +82,13 @@ async def judge_signature(embedded: EmbeddedPdfSignature, spec: SignatureValidat
     attributes = _attribute_types(embedded.signer_info)
     if attributes and attributes.count("message_digest") != 1:
         return CmsJudgement(SubIndication.FORMAT_FAILURE)
+    signed_data = embedded.signed_data
+    if signed_data["encap_content_info"]["content"].native == b"":
+        # Seen in files of 2022: content that is there and empty. It says the same as none, and is not signed.
+        signed_data = signed_data.copy()
+        signed_data["encap_content_info"] = {"content_type": "data"}
     result = await ades_basic_validation(
-        embedded.signed_data,
+        signed_data,
         spec,
         timing_info=_at(at),
         raw_digest=embedded.compute_digest(),
@@ -127,7 +133,11 @@ def precheck(contents: bytes, limits: FileLimits) -> CmsJudgement | None:
     if content["content_type"].native != "signed_data":
         return CmsJudgement(SubIndication.FORMAT_FAILURE)
     signed = content["content"]
-    if len(signed["certificates"] or ()) > limits.certificates:
+    certificates = signed["certificates"] or ()
+    if len(certificates) > limits.certificates:
+        return CmsJudgement(SubIndication.FORMAT_FAILURE, (Remark.RESOURCE_LIMIT,))
+    names = Counter(one.chosen.subject.hashable for one in certificates if one.name == "certificate")
+    if names and max(names.values()) > limits.namesakes:
         return CmsJudgement(SubIndication.FORMAT_FAILURE, (Remark.RESOURCE_LIMIT,))
     if len(signed["signer_infos"]) > 1:
         return CmsJudgement(SubIndication.SIG_CONSTRAINTS_FAILURE, (Remark.SEVERAL_SIGNERS,))

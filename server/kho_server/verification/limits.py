@@ -14,7 +14,9 @@ class FileLimits:
     hex_digits: int = 512 * 1024
     """Hex digits in one string, thus in /Contents. Default 524,288; the library takes 16 s for 20 million."""
     certificates: int = 32
-    """Certificates in one signature. Default 32; 100 of one name cost over 30 s of path building."""
+    """Certificates in one signature. Default 32."""
+    namesakes: int = 5
+    """Certificates of one subject in one signature. Default 5; paths grow with the factorial: 8 cost 15 s."""
     fields: int = 256
     """Signature fields. Default 256."""
     form_nodes: int = 20_000

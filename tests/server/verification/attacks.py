@@ -1,8 +1,10 @@
 """Changes to signed files that an attacker, or a broken tool, would make."""
 
 import re
+from collections.abc import Iterable
 from io import BytesIO
 
+from asn1crypto import cms, x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -26,11 +28,37 @@ def cms_of(pdf: bytes) -> bytes:
     return padded[:length]
 
 
-def with_cms(pdf: bytes, cms: bytes) -> bytes:
+def with_cms(pdf: bytes, der: bytes) -> bytes:
     """Put another CMS into the last signature, padded as before."""
     start, end = contents_span(pdf)
-    digits = cms.hex().encode().ljust(end - start - 2, b"0")
+    assert 2 * len(der) <= end - start - 2
+    digits = der.hex().encode().ljust(end - start - 2, b"0")
     return pdf[: start + 1] + digits + pdf[end - 1 :]
+
+
+def with_content(pdf: bytes, content: bytes) -> bytes:
+    """Put content into the last signature's CMS, which should be detached; nothing signs its absence."""
+    info = cms.ContentInfo.load(cms_of(pdf))
+    info["content"]["encap_content_info"] = {"content_type": "data", "content": content}
+    return with_cms(pdf, info.dump(force=True))
+
+
+def with_second_signer(pdf: bytes) -> bytes:
+    """Enter the one signer of the last signature twice."""
+    info = cms.ContentInfo.load(cms_of(pdf))
+    signers = info["content"]["signer_infos"]
+    info["content"]["signer_infos"] = [signers[0], signers[0].copy()]
+    return with_cms(pdf, info.dump(force=True))
+
+
+def with_certificates(pdf: bytes, certificates: Iterable[bytes]) -> bytes:
+    """Add certificates (DER) to the last signature's CMS; nobody signs the set."""
+    info = cms.ContentInfo.load(cms_of(pdf))
+    present = list(info["content"]["certificates"])
+    info["content"]["certificates"] = present + [
+        cms.CertificateChoices("certificate", x509.Certificate.load(one)) for one in certificates
+    ]
+    return with_cms(pdf, info.dump(force=True))
 
 
 def changed_page(pdf: bytes) -> bytes:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pikepdf
-from cryptography.hazmat.primitives.serialization import pkcs12
-from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key, tls_key
 from kho_server.dev_pki import DevPki, authority, pkcs12_of
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
@@ -51,6 +53,16 @@ def signer_with(
     return SimpleSigner.load_pkcs12_data(packed, other_certs=[]), holder
 
 
+def namesake(name: x509.Name) -> bytes:
+    """Make the certificate (DER) of an authority that calls itself, and its issuer, `name`, without key identifiers."""
+    key = tls_key()
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(datetime(2025, 1, 1)).not_valid_after(datetime(2036, 1, 1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
 def sign(
     pdf: bytes,
     signer: SimpleSigner,
@@ -60,9 +72,11 @@ def sign(
     md: str = "sha256",
     subfilter: fields.SigSeedSubFilter = fields.SigSeedSubFilter.PADES,
     certify: bool = False,
+    strict: bool = True,
+    reserve: int | None = None,
 ) -> bytes:
     """Append one signature, visible on page 1 if it has a box."""
-    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    writer = IncrementalPdfFileWriter(BytesIO(pdf), strict=strict)
     spec = fields.SigFieldSpec(field, on_page=0, box=box)
     meta = PdfSignatureMetadata(
         field_name=field,
@@ -73,5 +87,5 @@ def sign(
         certify=certify,
     )
     out = BytesIO()
-    PdfSigner(meta, signer, new_field_spec=spec).sign_pdf(writer, output=out)
+    PdfSigner(meta, signer, new_field_spec=spec).sign_pdf(writer, output=out, bytes_reserved=reserve)
     return out.getvalue()

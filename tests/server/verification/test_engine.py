@@ -11,7 +11,7 @@ import pikepdf
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kho_server.dev_pki import DevPki, revoke_signer, write_dev_pki
+from kho_server.dev_pki import DevPki, authority, revoke_signer, write_dev_pki
 from kho_server.verification.engine import judge
 from kho_server.verification.explanations import explain
 from kho_server.verification.limits import FileLimits
@@ -23,7 +23,7 @@ from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from tests.server.verification import attacks
 from tests.server.verification.conftest import NOW
-from tests.server.verification.signed_files import dev_signer, sign, signer_with, unsigned_pdf
+from tests.server.verification.signed_files import dev_signer, namesake, sign, signer_with, unsigned_pdf
 
 AT = NOW + timedelta(minutes=1)
 
@@ -98,6 +98,19 @@ def test_older_detached_signatures_pass(pki: DevPki, trust: TrustMaterial) -> No
     assert outcome(judge(signed, trust, AT)) == "TOTAL_PASSED"
 
 
+def test_empty_content_in_a_detached_signature_is_tolerated(by_both: bytes, trust: TrustMaterial) -> None:
+    assert outcome(judge(attacks.with_content(by_both, b""), trust, AT)) == "TOTAL_PASSED"
+    assert outcome(judge(attacks.with_content(by_both, b"x"), trust, AT)) == "FORMAT_FAILURE"
+
+
+def test_file_that_breaks_the_letter_of_the_standard_passes_with_a_remark(pki: DevPki, trust: TrustMaterial) -> None:
+    # Generation 65,536 of the free entry 0: one more than ISO 32000-1 section 7.5.4 knows.
+    loose = unsigned_pdf().replace(b"0000000000 65535 f", b"0000000000 65536 f")
+    verdict = judge(sign(loose, dev_signer(pki, "officer"), "CanBo", strict=False), trust, AT)
+    assert outcome(verdict) == "TOTAL_PASSED"
+    assert verdict.warnings == (Remark.PARSED_LENIENTLY,)
+
+
 def _flip_page_byte(pdf: bytes) -> bytes:
     return pdf.replace(b"trang 2", b"trang 3")
 
@@ -136,6 +149,7 @@ def _old_subfilter(pdf: bytes) -> bytes:
         (_cut_contents, "FORMAT_FAILURE", Remark.UNREADABLE),
         (_empty_contents, "FORMAT_FAILURE", Remark.UNREADABLE),
         (_widen_gap, "FORMAT_FAILURE", Remark.BYTE_RANGE),
+        (attacks.with_second_signer, "SIG_CONSTRAINTS_FAILURE", Remark.SEVERAL_SIGNERS),
         (_old_subfilter, "SIG_CONSTRAINTS_FAILURE", Remark.UNSUPPORTED_SUBFILTER),
         (attacks.changed_page, "FORMAT_FAILURE", Remark.CHANGED_AFTER_SIGNING),
         (attacks.text_field_added, "FORMAT_FAILURE", Remark.CHANGED_AFTER_SIGNING),
@@ -235,6 +249,47 @@ def _passes_only_in_padding(verdict: Verdict, original: bytes, changed: bytes) -
         return True
     start, end = attacks.contents_span(original)
     return original[:start] == changed[:start] and original[end:] == changed[end:]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 20_000), digit=st.sampled_from(b"0123456789abcdef"))
+def test_every_change_of_a_signature_value_is_answered(
+    at: int, digit: int, by_officer: bytes, trust: TrustMaterial
+) -> None:
+    start, _ = attacks.contents_span(by_officer)
+    position = start + 1 + at % (2 * len(attacks.cms_of(by_officer)))
+    changed = by_officer[:position] + bytes([digit]) + by_officer[position + 1 :]
+    verdict = judge(changed, trust, AT)
+    assert len(verdict.signatures) == 1
+    assert verdict.indication is not Indication.NO_SIGNATURE
+
+
+def test_many_authorities_of_one_name_do_not_hide_the_right_one(pki: DevPki, trust: TrustMaterial) -> None:
+    signed = sign(unsigned_pdf(), dev_signer(pki, "officer"), "CanBo", reserve=100_000)
+    name = authority(pki, "issuing-ca").certificate.subject
+    crowded = attacks.with_certificates(signed, (namesake(name) for _ in range(4)))
+    assert outcome(judge(crowded, trust, AT)) == "TOTAL_PASSED"
+    flooded = attacks.with_certificates(signed, (namesake(name) for _ in range(25)))
+    assert judge(flooded, trust, AT).signatures[0].warnings == (Remark.RESOURCE_LIMIT,)
+
+
+def test_form_that_contains_itself_is_walked_once(trust: TrustMaterial) -> None:
+    with pikepdf.open(BytesIO(unsigned_pdf())) as document:
+        node = document.make_indirect(pikepdf.Dictionary(T="vong", FT=pikepdf.Name.Sig))
+        node.Kids = pikepdf.Array([node])
+        document.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([node, node]))
+        out = BytesIO()
+        document.save(out)
+    assert outcome(judge(out.getvalue(), trust, AT)) == "NO_SIGNATURE"
+
+
+def test_cross_references_that_go_round_are_answered(by_officer: bytes, trust: TrustMaterial) -> None:
+    last = int(by_officer.rsplit(b"startxref", 1)[1].split()[0])
+    position = by_officer.rindex(b"/Prev ") + len(b"/Prev ")
+    length = len(by_officer[position:].split(maxsplit=1)[0])
+    looped = by_officer[:position] + str(last).encode().ljust(length) + by_officer[position + length :]
+    verdict = judge(looped, trust, AT)
+    assert outcome(verdict) == "FORMAT_FAILURE"
 
 
 def test_encrypted_file_cannot_be_judged(trust: TrustMaterial) -> None:
