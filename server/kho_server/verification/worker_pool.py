@@ -125,7 +125,7 @@ class WorkerPool(SignatureVerifier):
                 _settle(job, await self._judge(seat, job))
             except VerificationError as error:
                 _settle(job, error)
-            except BaseException:
+            except asyncio.CancelledError:
                 _settle(job, VerifierUnavailable("verification is shutting down; ask again later"))
                 raise
             # Now, so that the next file does not wait for libraries to load.
@@ -182,7 +182,9 @@ class _Seat:
 def _verdict(answer: dict[str, Any]) -> Verdict:
     match answer:
         case {"verdict": dict() as plain}:
-            return Verdict.from_json(plain)
+            # A worker that a file took over may say anything.
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                return Verdict.from_json(plain)
         case {"error": "SOURCE_CHANGED"}:
             raise SourceChanged("the stored bytes do not have the digest they are stored under")
         case {"error": "SOURCE_UNREADABLE"}:

@@ -34,18 +34,21 @@ class WorkerProcess:
         """Start a process and wait until its libraries are loaded. VerifierUnavailable: it does not come up."""
         # Not a fork: the server has threads and open sockets. -I and the empty environment keep secrets of the
         # server (a database URL) away from a process that reads hostile files.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "kho_server.verification.worker",
-            str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"LANG": "C.UTF-8"},
-            cwd="/",
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-m",
+                "kho_server.verification.worker",
+                str(os.getpid()),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"LANG": "C.UTF-8"},
+                cwd="/",
+            )
+        except OSError as error:
+            raise VerifierUnavailable("no process can be started for verification; see `kho doctor`") from error
         worker = cls(process)
         try:
             async with asyncio.timeout(limits.start_s):

@@ -7,11 +7,14 @@ import pikepdf
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key, tls_key
 from kho_server.dev_pki import DevPki, authority, pkcs12_of
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
+from pyhanko.sign.timestamps import DummyTimeStamper, TimeStamper
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 SIGNER_USAGES = ("digital_signature", "content_commitment")
 
@@ -63,6 +66,23 @@ def namesake(name: x509.Name) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+def time_stamper(pki: DevPki, at: datetime) -> DummyTimeStamper:
+    """Make a time-stamp authority under the development PKI's issuing authority, whose clock stands at `at`."""
+    issuing = authority(pki, "issuing-ca")
+    holder = issue(
+        distinguished_name("Dấu thời gian", "TEST"),
+        signing_key(),
+        issuing,
+        usages=("digital_signature",),
+        valid=(datetime(2025, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)),
+        purposes=(ExtendedKeyUsageOID.TIME_STAMPING,),
+    )
+    signer = SimpleSigner.load_pkcs12_data(pkcs12_of(holder, "tsa", (issuing,)), other_certs=[])
+    store = SimpleCertificateStore()
+    store.register_multiple(signer.cert_registry)
+    return DummyTimeStamper(signer.signing_cert, signer.signing_key, certs_to_embed=store, fixed_dt=at)
+
+
 def sign(
     pdf: bytes,
     signer: SimpleSigner,
@@ -74,6 +94,7 @@ def sign(
     certify: bool = False,
     strict: bool = True,
     reserve: int | None = None,
+    time_stamper: TimeStamper | None = None,
 ) -> bytes:
     """Append one signature, visible on page 1 if it has a box."""
     writer = IncrementalPdfFileWriter(BytesIO(pdf), strict=strict)
@@ -87,5 +108,7 @@ def sign(
         certify=certify,
     )
     out = BytesIO()
-    PdfSigner(meta, signer, new_field_spec=spec).sign_pdf(writer, output=out, bytes_reserved=reserve)
+    PdfSigner(meta, signer, timestamper=time_stamper, new_field_spec=spec).sign_pdf(
+        writer, output=out, bytes_reserved=reserve
+    )
     return out.getvalue()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -19,11 +20,12 @@ from kho_server.verification.trust_folder import TrustFolder, TrustMaterial
 from kho_server.verification.verdict import FieldKind, Indication, Remark, SubIndication, Verdict
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
 from tests.server.verification import attacks
 from tests.server.verification.conftest import NOW
-from tests.server.verification.signed_files import dev_signer, namesake, sign, signer_with, unsigned_pdf
+from tests.server.verification.signed_files import dev_signer, namesake, sign, signer_with, time_stamper, unsigned_pdf
 
 AT = NOW + timedelta(minutes=1)
 
@@ -96,6 +98,35 @@ def test_agency_may_sign_a_field_that_was_prepared(by_officer: bytes, pki: DevPk
 def test_older_detached_signatures_pass(pki: DevPki, trust: TrustMaterial) -> None:
     signed = sign(unsigned_pdf(), dev_signer(pki, "officer"), "CanBo", subfilter=SigSeedSubFilter.ADOBE_PKCS7_DETACHED)
     assert outcome(judge(signed, trust, AT)) == "TOTAL_PASSED"
+
+
+@pytest.mark.parametrize("how", [{"object_stream_mode": pikepdf.ObjectStreamMode.generate}, {"linearize": True}])
+def test_layout_of_the_file_does_not_matter(how: dict[str, Any], pki: DevPki, trust: TrustMaterial) -> None:
+    out = BytesIO()
+    with pikepdf.open(BytesIO(unsigned_pdf(3))) as document:
+        document.save(out, **how)
+    signed = sign(out.getvalue(), dev_signer(pki, "officer"), "CanBo")
+    signed = sign(signed, dev_signer(pki, "agency-a"), "CoQuan", box=None)
+    verdict = judge(signed, trust, AT)
+    assert outcome(verdict) == "TOTAL_PASSED"
+    assert verdict.warnings == ()
+    assert outcome(judge(attacks.changed_page(signed), trust, AT)) == "FORMAT_FAILURE"
+
+
+def test_time_stamps_are_reported_and_not_used(by_officer: bytes, pki: DevPki, trust: TrustMaterial) -> None:
+    authority_of_time = time_stamper(pki, NOW)
+    signed = sign(by_officer, dev_signer(pki, "agency-a"), "CoQuan", time_stamper=authority_of_time)
+    out = BytesIO()
+    PdfTimeStamper(authority_of_time, field_name="Dau").timestamp_pdf(
+        IncrementalPdfFileWriter(BytesIO(signed)), "sha256", output=out
+    )
+    verdict = judge(out.getvalue(), trust, AT)
+    assert outcome(verdict) == "TOTAL_PASSED"
+    assert [(one.kind, one.indication, one.warnings) for one in verdict.signatures] == [
+        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, ()),
+        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, (Remark.TIME_STAMP_NOT_JUDGED,)),
+        (FieldKind.DOCUMENT_TIME_STAMP, Indication.TOTAL_PASSED, (Remark.TIME_STAMP_NOT_JUDGED,)),
+    ]
 
 
 def test_empty_content_in_a_detached_signature_is_tolerated(by_both: bytes, trust: TrustMaterial) -> None:
