@@ -1,0 +1,89 @@
+"""Every metric of a Kho, declared once: name with unit, help, and labels of few values.
+
+No label ever holds a code, an id, a name or anything a stranger chose; methods are those that the server registered.
+`help` sentences are what a dashboard shows. A Metrics has a registry of its own, so tests may have many.
+"""
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# From a hit in the cache of the disk to a commit that waits for a slow one.
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+UNKNOWN_METHOD = "unknown"
+
+
+class Metrics:
+    """The metrics, as attributes; whoever has one may count, nobody may declare another."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Declare all of them in a registry; None: a new one."""
+        self.registry = registry or CollectorRegistry(auto_describe=True)
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry, buckets=_SECONDS)
+
+        self.pages = counter("kho_pages_total", "Pages that became whole and durable.")
+        self.bytes_received = counter(
+            "kho_received_bytes_total",
+            "Bytes of parts, kind=sent came over the wire, kind=copied from pages.",
+            ["kind"],
+        )
+        self.bytes_sent = counter("kho_sent_bytes_total", "Bytes of content that left, by way.", ["way"])
+        self.documents_committed = counter(
+            "kho_documents_committed_total", "Document versions sealed, by lane and kind.", ["lane", "kind"]
+        )
+        self.commit_seconds = histogram("kho_commit_seconds", "Seconds from Commit to its durable answer.")
+        self.uploads_open = gauge("kho_uploads_open", "Upload streams that are open now.")
+        self.uploads_resumed = counter(
+            "kho_uploads_resumed_total", "Upload streams that went on with a part begun earlier."
+        )
+        self.uploads_expired = counter(
+            "kho_uploads_expired_total", "Abandoned uploads that were cleaned after their lease."
+        )
+        self.sync_batch_size = histogram(
+            "kho_sync_batch_size", "Files made durable by one group commit.", buckets=_BATCH
+        )
+        self.verdicts = counter("kho_verdicts_total", "Verdicts on signed files, by indication.", ["indication"])
+        self.verify_seconds = histogram("kho_verify_seconds", "Seconds that one verification took.")
+        self.verifications_waiting = gauge("kho_verifications_waiting", "Document versions that wait for a verdict.")
+        self.worker_restarts = counter(
+            "kho_verification_worker_restarts_total", "Verification workers that were replaced, by cause.", ["cause"]
+        )
+        self.lookups = counter("kho_lookups_total", "Codes looked up, by outcome.", ["outcome"])
+        self.reuses = counter("kho_reuses_total", "Calls for another agency's content, by outcome.", ["outcome"])
+        self.access_records = counter(
+            "kho_access_records_total", "Access records written, by action and outcome.", ["action", "outcome"]
+        )
+        self.access_default_partition_rows = gauge(
+            "kho_access_default_partition_rows", "Access records for which no monthly partition was there; 0 is right."
+        )
+        self.code_clashes = counter("kho_code_clashes_total", "Given result codes that were taken already.")
+        self.event_position_lag = gauge("kho_event_position_lag", "Events that have no position yet.")
+        self.database_up = gauge("kho_database_up", "1 while PostgreSQL answers, else 0.")
+        self.database_connections = gauge("kho_database_connections", "Connections of the pool, by state.", ["state"])
+        self.disk_free_bytes = gauge("kho_disk_free_bytes", "Bytes free under the data folder.")
+        self.disk_reserve_bytes = gauge("kho_disk_reserve_bytes", "Bytes below which uploads are refused.")
+        self.blob_seconds = histogram(
+            "kho_blob_seconds",
+            "Seconds of calls to the blob store, by operation and outcome.",
+            ["operation", "outcome"],
+        )
+        self.blobs_damaged = counter("kho_blobs_damaged_total", "Reads that found stored bytes damaged; 0 is right.")
+        self.event_loop_lag_seconds = gauge("kho_event_loop_lag_seconds", "Worst lateness of the event loop in 5 s.")
+        self.rpcs = counter("kho_rpcs_total", "Calls that ended, by method and status code.", ["method", "code"])
+        self.rpc_seconds = histogram(
+            "kho_rpc_seconds", "Seconds from a call's begin to its end, by method.", ["method"]
+        )
+        self.rpcs_open = gauge("kho_rpcs_open", "Calls that are open now.")
+        self.streams_open = gauge("kho_streams_open", "Streaming calls that are open now.")
+        self.callers_ended = counter(
+            "kho_revoked_calls_total", "Open calls that were ended because their caller was revoked."
+        )
+        self.certificate_days_left = gauge(
+            "kho_certificate_days_left", "Days until a certificate of the server ends, by its use.", ["use"]
+        )
+        self.background_failures = counter(
+            "kho_background_failures_total", "Rounds of background work that failed, by task.", ["task"]
+        )
