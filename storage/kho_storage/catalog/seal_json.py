@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from kho_storage.catalog.declaration_json import to_json
+from kho_storage.records.declaration_json import to_json
 from kho_storage.records.document import StoredPart, StoredVersion, Upload
 
 

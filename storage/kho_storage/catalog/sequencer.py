@@ -94,9 +94,10 @@ class Sequencer:
                 self._on_given(given)
             if given < self._batch_events:
                 return total
-            await self._look()
+            await self.look()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Learn how many events wait, for `lag`."""
         row = await self._database.fetch_one(statements("sequencer")["awaiting"])
         assert row is not None
         self._waiting, self._oldest_at = row["number"], row["oldest_at"]
@@ -105,10 +106,10 @@ class Sequencer:
         while True:
             self._wanted.clear()
             try:
-                await self._look()
+                await self.look()
                 if self._waiting:
                     await self.give()
-                    await self._look()
+                    await self.look()
                 self._failed_since = None
             except StorageError as error:
                 if self._failed_since is None:

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from kho_storage.catalog.answers import keep_answer
 from kho_storage.catalog.database import Database, Row
-from kho_storage.catalog.declaration_json import from_json, to_json
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
 from kho_storage.document_ports import UploadCatalog
 from kho_storage.errors import Conflict
 from kho_storage.records.access import KeptAnswer
+from kho_storage.records.declaration_json import from_json, to_json
 from kho_storage.records.document import TakenCode, Upload, VersionReason
 from kho_storage.records.registry import Actor
 
