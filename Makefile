@@ -1,14 +1,49 @@
 # Two commands matter: `make demo` and `make test`. Both set up everything they need.
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+# All paths are relative, so that the folder may have spaces in its name.
 KEEP ?=
+ARGS ?=
+export PYTHON
 
-.PHONY: demo test setup debian proto lint format clean bench
+.PHONY: help demo test setup packages lint format proto release-image clean
+.DEFAULT_GOAL := help
 
-setup: $(VENV)/.installed
+help:
+	@echo 'make demo           run the main job on realistic input and show what happened; KEEP=1 leaves it running'
+	@echo 'make test           pass every check that CI passes; ARGS="..." goes to pytest'
+	@echo 'make setup          make .venv; PYTHON=... chooses the interpreter (3.11 or newer)'
+	@echo 'make packages       install the Debian packages that the tests use (as root), or name them'
+	@echo 'make lint           every check but the tests'
+	@echo 'make format         let the formatters write'
+	@echo 'make proto          compile proto/kho/v1 into proto/generated'
+	@echo 'make release-image  write proto/released.binpb, which later wire formats are compared with'
+	@echo 'make clean          remove caches and builds; .venv stays'
 
-$(VENV)/.installed: pyproject.toml constraints.txt
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server,embedded,demo,dev]'
-	@touch $@
+setup:
+	@ops/setup/venv.sh
+
+packages:
+	@ops/setup/debian.sh
+
+demo: setup
+	@.venv/bin/python -m ops.demo.run $(if $(KEEP),--keep)
+
+# The packages first: an ordinary user learns what is missing before anything long begins.
+test: packages
+	@ops/setup/venv.sh
+	@ops/setup/check.sh all $(ARGS)
+
+lint: setup
+	@ops/setup/check.sh static
+
+format: setup
+	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet . && .venv/bin/buf format -w
+
+proto: setup
+	@proto/generate.sh
+
+release-image: setup
+	@.venv/bin/buf build -o proto/released.binpb
+
+clean:
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find clients ops proto server storage tests -type d -name __pycache__ -prune -exec rm -rf {} +
