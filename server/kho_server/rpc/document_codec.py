@@ -1,7 +1,8 @@
 """Documents, parts and uploads between wire and domain."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from kho.v1 import document_pb2, upload_service_pb2
@@ -27,7 +28,7 @@ from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rpc.result_codec import result_message, said_of_result, shown_public_code
 from kho_server.rpc.verdict_codec import stored_verdict_message
 
-KINDS: Mapping[int, DocumentKind] = {
+KINDS: Mapping[document_pb2.DocumentKind.ValueType, DocumentKind] = {
     document_pb2.DOCUMENT_KIND_RESULT: DocumentKind.RESULT,
     document_pb2.DOCUMENT_KIND_PROCESSING: DocumentKind.PROCESSING,
     document_pb2.DOCUMENT_KIND_COMPONENT: DocumentKind.COMPONENT,
@@ -75,7 +76,7 @@ _REASON_NUMBERS = {
 }
 
 
-def known(table: Mapping[int, object], number: int, field: str) -> None:
+def known(table: Container[Any], number: int, field: str) -> None:
     """Refuse enum numbers that this server does not know: FIELD_MALFORMED."""
     if number not in table:
         raise Refusal(Reason.FIELD_MALFORMED, field=field)
@@ -189,6 +190,8 @@ def begun_message(begun: Begun, limits: UploadLimits) -> upload_service_pb2.Begi
         version=begun.version,
         parts=[progress_message(part) for part in begun.parts],
         lease_expires_at=timestamp(begun.lease_until),
+        warnings_vi=[warning.text_vi for warning in begun.warnings],
+        warnings_en=[warning.text_en for warning in begun.warnings],
         result_code=begun.code.code if begun.code else "",
         public_code=shown_public_code(begun.code.public_code) if begun.code else "",
         is_sealed=begun.sealed_state is not None,

@@ -27,7 +27,7 @@ from kho.v1 import document_pb2 as kho_dot_v1_dot_document__pb2
 from kho.v1 import result_pb2 as kho_dot_v1_dot_result__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkho/v1/upload_service.proto\x12\x06kho.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15kho/v1/document.proto\x1a\x13kho/v1/result.proto\"\x9d\x01\n\x0c\x42\x65ginRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12-\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x1b.kho.v1.DocumentDeclaration\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x12\n\nrenditions\x18\x06 \x01(\r\"\xa4\x02\n\x13\x44ocumentDeclaration\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.kho.v1.DocumentKind\x12\x1a\n\x04lane\x18\x02 \x01(\x0e\x32\x0c.kho.v1.Lane\x12\x14\n\x0c\x64ossier_code\x18\x03 \x01(\t\x12\x16\n\x0eprocedure_code\x18\x04 \x01(\t\x12\x0e\n\x06sheets\x18\x05 \x01(\r\x12.\n\nscanned_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\tcopy_form\x18\x07 \x01(\x0e\x32\x10.kho.v1.CopyForm\x12\x0f\n\x07\x63opy_of\x18\x08 \x01(\t\x12)\n\x06result\x18\t \x01(\x0b\x32\x19.kho.v1.ResultDeclaration\"\xf1\x01\n\x11ResultDeclaration\x12\x11\n\ttype_code\x18\x01 \x01(\t\x12\x13\n\x0bissuer_code\x18\x02 \x01(\t\x12\x11\n\towner_ids\x18\x03 \x03(\t\x12 \n\x07outcome\x18\x04 \x01(\x0e\x32\x0f.kho.v1.Outcome\x12\x0e\n\x06number\x18\x05 \x01(\t\x12\x11\n\tissued_on\x18\x06 \x01(\t\x12\x12\n\nvalid_from\x18\x07 \x01(\t\x12\x10\n\x08valid_to\x18\x08 \x01(\t\x12\x12\n\ngiven_code\x18\t \x01(\t\x12\x11\n\tterritory\x18\n \x01(\t\x12\x0f\n\x07subject\x18\x0b \x01(\t\"\x84\x02\n\rBeginResponse\x12\x0f\n\x07version\x18\x01 \x01(\r\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.kho.v1.PartProgress\x12\x34\n\x10lease_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bresult_code\x18\x04 \x01(\t\x12\x13\n\x0bpublic_code\x18\x05 \x01(\t\x12\x11\n\tis_sealed\x18\x06 \x01(\x08\x12$\n\x05state\x18\x07 \x01(\x0e\x32\x15.kho.v1.DocumentState\x12$\n\x06limits\x18\x08 \x01(\x0b\x32\x14.kho.v1.UploadLimits\"\x96\x01\n\x0cUploadLimits\x12\x13\n\x0b\x63hunk_bytes\x18\x01 \x01(\x05\x12\x12\n\npage_bytes\x18\x02 \x01(\x03\x12\x17\n\x0frendition_bytes\x18\x03 \x01(\x03\x12\r\n\x05pages\x18\x04 \x01(\r\x12\x1c\n\x14unacknowledged_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fstall_timeout_s\x18\x06 \x01(\x05\"j\n\x0cPartProgress\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x17\n\x0fpersisted_bytes\x18\x02 \x01(\x03\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"\x8b\x01\n\x12UploadPartsRequest\x12\"\n\x04open\x18\x01 \x01(\x0b\x32\x12.kho.v1.UploadOpenH\x00\x12$\n\x06header\x18\x02 \x01(\x0b\x32\x12.kho.v1.PartHeaderH\x00\x12 \n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x10.kho.v1.PartDataH\x00\x42\t\n\x07message\"2\n\nUploadOpen\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"b\n\nPartHeader\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\"g\n\x08PartData\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12!\n\x04\x63opy\x18\x03 \x01(\x0b\x32\x11.kho.v1.CopyRangeH\x00\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\x42\x08\n\x06source\"9\n\tCopyRange\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06length\x18\x03 \x01(\x03\"=\n\x13UploadPartsResponse\x12&\n\x08progress\x18\x01 \x01(\x0b\x32\x14.kho.v1.PartProgress\"\x80\x01\n\rCommitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12!\n\x05parts\x18\x05 \x03(\x0b\x32\x12.kho.v1.SealedPart\"\x99\x01\n\nSealedPart\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12$\n\x07variant\x18\x04 \x01(\x0e\x32\x13.kho.v1.PageVariant\x12#\n\x04role\x18\x05 \x01(\x0e\x32\x15.kho.v1.RenditionRole\"\xc9\x01\n\x0e\x43ommitResponse\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.kho.v1.DocumentState\x12\x13\n\x0bresult_code\x18\x04 \x01(\t\x12\x13\n\x0bpublic_code\x18\x05 \x01(\t\x12\x17\n\x0fmanifest_digest\x18\x06 \x01(\t\x12\x13\n\x0bwarnings_vi\x18\x07 \x03(\t\x12\x13\n\x0bwarnings_en\x18\x08 \x03(\t\"\xb7\x01\n\x12UploadSmallRequest\x12%\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.kho.v1.BeginRequestH\x00\x12$\n\x06header\x18\x02 \x01(\x0b\x32\x12.kho.v1.PartHeaderH\x00\x12 \n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x10.kho.v1.PartDataH\x00\x12\'\n\x06\x63ommit\x18\x04 \x01(\x0b\x32\x15.kho.v1.CommitRequestH\x00\x42\t\n\x07message\"=\n\x13UploadSmallResponse\x12&\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x16.kho.v1.CommitResponse2\x94\x02\n\rUploadService\x12\x34\n\x05\x42\x65gin\x12\x14.kho.v1.BeginRequest\x1a\x15.kho.v1.BeginResponse\x12J\n\x0bUploadParts\x12\x1a.kho.v1.UploadPartsRequest\x1a\x1b.kho.v1.UploadPartsResponse(\x01\x30\x01\x12\x37\n\x06\x43ommit\x12\x15.kho.v1.CommitRequest\x1a\x16.kho.v1.CommitResponse\x12H\n\x0bUploadSmall\x12\x1a.kho.v1.UploadSmallRequest\x1a\x1b.kho.v1.UploadSmallResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkho/v1/upload_service.proto\x12\x06kho.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15kho/v1/document.proto\x1a\x13kho/v1/result.proto\"\x9d\x01\n\x0c\x42\x65ginRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12-\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x1b.kho.v1.DocumentDeclaration\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x12\n\nrenditions\x18\x06 \x01(\r\"\xa4\x02\n\x13\x44ocumentDeclaration\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.kho.v1.DocumentKind\x12\x1a\n\x04lane\x18\x02 \x01(\x0e\x32\x0c.kho.v1.Lane\x12\x14\n\x0c\x64ossier_code\x18\x03 \x01(\t\x12\x16\n\x0eprocedure_code\x18\x04 \x01(\t\x12\x0e\n\x06sheets\x18\x05 \x01(\r\x12.\n\nscanned_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\tcopy_form\x18\x07 \x01(\x0e\x32\x10.kho.v1.CopyForm\x12\x0f\n\x07\x63opy_of\x18\x08 \x01(\t\x12)\n\x06result\x18\t \x01(\x0b\x32\x19.kho.v1.ResultDeclaration\"\xf1\x01\n\x11ResultDeclaration\x12\x11\n\ttype_code\x18\x01 \x01(\t\x12\x13\n\x0bissuer_code\x18\x02 \x01(\t\x12\x11\n\towner_ids\x18\x03 \x03(\t\x12 \n\x07outcome\x18\x04 \x01(\x0e\x32\x0f.kho.v1.Outcome\x12\x0e\n\x06number\x18\x05 \x01(\t\x12\x11\n\tissued_on\x18\x06 \x01(\t\x12\x12\n\nvalid_from\x18\x07 \x01(\t\x12\x10\n\x08valid_to\x18\x08 \x01(\t\x12\x12\n\ngiven_code\x18\t \x01(\t\x12\x11\n\tterritory\x18\n \x01(\t\x12\x0f\n\x07subject\x18\x0b \x01(\t\"\xae\x02\n\rBeginResponse\x12\x0f\n\x07version\x18\x01 \x01(\r\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.kho.v1.PartProgress\x12\x34\n\x10lease_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bresult_code\x18\x04 \x01(\t\x12\x13\n\x0bpublic_code\x18\x05 \x01(\t\x12\x11\n\tis_sealed\x18\x06 \x01(\x08\x12$\n\x05state\x18\x07 \x01(\x0e\x32\x15.kho.v1.DocumentState\x12$\n\x06limits\x18\x08 \x01(\x0b\x32\x14.kho.v1.UploadLimits\x12\x13\n\x0bwarnings_vi\x18\t \x03(\t\x12\x13\n\x0bwarnings_en\x18\n \x03(\t\"\x96\x01\n\x0cUploadLimits\x12\x13\n\x0b\x63hunk_bytes\x18\x01 \x01(\x05\x12\x12\n\npage_bytes\x18\x02 \x01(\x03\x12\x17\n\x0frendition_bytes\x18\x03 \x01(\x03\x12\r\n\x05pages\x18\x04 \x01(\r\x12\x1c\n\x14unacknowledged_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fstall_timeout_s\x18\x06 \x01(\x05\"j\n\x0cPartProgress\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x17\n\x0fpersisted_bytes\x18\x02 \x01(\x03\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"\x8b\x01\n\x12UploadPartsRequest\x12\"\n\x04open\x18\x01 \x01(\x0b\x32\x12.kho.v1.UploadOpenH\x00\x12$\n\x06header\x18\x02 \x01(\x0b\x32\x12.kho.v1.PartHeaderH\x00\x12 \n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x10.kho.v1.PartDataH\x00\x42\t\n\x07message\"2\n\nUploadOpen\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"b\n\nPartHeader\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\"g\n\x08PartData\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12!\n\x04\x63opy\x18\x03 \x01(\x0b\x32\x11.kho.v1.CopyRangeH\x00\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\x42\x08\n\x06source\"9\n\tCopyRange\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06length\x18\x03 \x01(\x03\"=\n\x13UploadPartsResponse\x12&\n\x08progress\x18\x01 \x01(\x0b\x32\x14.kho.v1.PartProgress\"\x80\x01\n\rCommitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nofficer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12!\n\x05parts\x18\x05 \x03(\x0b\x32\x12.kho.v1.SealedPart\"\x99\x01\n\nSealedPart\x12\x1c\n\x03key\x18\x01 \x01(\x0b\x32\x0f.kho.v1.PartKey\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12$\n\x07variant\x18\x04 \x01(\x0e\x32\x13.kho.v1.PageVariant\x12#\n\x04role\x18\x05 \x01(\x0e\x32\x15.kho.v1.RenditionRole\"\xc9\x01\n\x0e\x43ommitResponse\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.kho.v1.DocumentState\x12\x13\n\x0bresult_code\x18\x04 \x01(\t\x12\x13\n\x0bpublic_code\x18\x05 \x01(\t\x12\x17\n\x0fmanifest_digest\x18\x06 \x01(\t\x12\x13\n\x0bwarnings_vi\x18\x07 \x03(\t\x12\x13\n\x0bwarnings_en\x18\x08 \x03(\t\"\xb7\x01\n\x12UploadSmallRequest\x12%\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x14.kho.v1.BeginRequestH\x00\x12$\n\x06header\x18\x02 \x01(\x0b\x32\x12.kho.v1.PartHeaderH\x00\x12 \n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x10.kho.v1.PartDataH\x00\x12\'\n\x06\x63ommit\x18\x04 \x01(\x0b\x32\x15.kho.v1.CommitRequestH\x00\x42\t\n\x07message\"=\n\x13UploadSmallResponse\x12&\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x16.kho.v1.CommitResponse2\x94\x02\n\rUploadService\x12\x34\n\x05\x42\x65gin\x12\x14.kho.v1.BeginRequest\x1a\x15.kho.v1.BeginResponse\x12J\n\x0bUploadParts\x12\x1a.kho.v1.UploadPartsRequest\x1a\x1b.kho.v1.UploadPartsResponse(\x01\x30\x01\x12\x37\n\x06\x43ommit\x12\x15.kho.v1.CommitRequest\x1a\x16.kho.v1.CommitResponse\x12H\n\x0bUploadSmall\x12\x1a.kho.v1.UploadSmallRequest\x1a\x1b.kho.v1.UploadSmallResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,33 +41,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESULTDECLARATION']._serialized_start=572
   _globals['_RESULTDECLARATION']._serialized_end=813
   _globals['_BEGINRESPONSE']._serialized_start=816
-  _globals['_BEGINRESPONSE']._serialized_end=1076
-  _globals['_UPLOADLIMITS']._serialized_start=1079
-  _globals['_UPLOADLIMITS']._serialized_end=1229
-  _globals['_PARTPROGRESS']._serialized_start=1231
-  _globals['_PARTPROGRESS']._serialized_end=1337
-  _globals['_UPLOADPARTSREQUEST']._serialized_start=1340
-  _globals['_UPLOADPARTSREQUEST']._serialized_end=1479
-  _globals['_UPLOADOPEN']._serialized_start=1481
-  _globals['_UPLOADOPEN']._serialized_end=1531
-  _globals['_PARTHEADER']._serialized_start=1533
-  _globals['_PARTHEADER']._serialized_end=1631
-  _globals['_PARTDATA']._serialized_start=1633
-  _globals['_PARTDATA']._serialized_end=1736
-  _globals['_COPYRANGE']._serialized_start=1738
-  _globals['_COPYRANGE']._serialized_end=1795
-  _globals['_UPLOADPARTSRESPONSE']._serialized_start=1797
-  _globals['_UPLOADPARTSRESPONSE']._serialized_end=1858
-  _globals['_COMMITREQUEST']._serialized_start=1861
-  _globals['_COMMITREQUEST']._serialized_end=1989
-  _globals['_SEALEDPART']._serialized_start=1992
-  _globals['_SEALEDPART']._serialized_end=2145
-  _globals['_COMMITRESPONSE']._serialized_start=2148
-  _globals['_COMMITRESPONSE']._serialized_end=2349
-  _globals['_UPLOADSMALLREQUEST']._serialized_start=2352
-  _globals['_UPLOADSMALLREQUEST']._serialized_end=2535
-  _globals['_UPLOADSMALLRESPONSE']._serialized_start=2537
-  _globals['_UPLOADSMALLRESPONSE']._serialized_end=2598
-  _globals['_UPLOADSERVICE']._serialized_start=2601
-  _globals['_UPLOADSERVICE']._serialized_end=2877
+  _globals['_BEGINRESPONSE']._serialized_end=1118
+  _globals['_UPLOADLIMITS']._serialized_start=1121
+  _globals['_UPLOADLIMITS']._serialized_end=1271
+  _globals['_PARTPROGRESS']._serialized_start=1273
+  _globals['_PARTPROGRESS']._serialized_end=1379
+  _globals['_UPLOADPARTSREQUEST']._serialized_start=1382
+  _globals['_UPLOADPARTSREQUEST']._serialized_end=1521
+  _globals['_UPLOADOPEN']._serialized_start=1523
+  _globals['_UPLOADOPEN']._serialized_end=1573
+  _globals['_PARTHEADER']._serialized_start=1575
+  _globals['_PARTHEADER']._serialized_end=1673
+  _globals['_PARTDATA']._serialized_start=1675
+  _globals['_PARTDATA']._serialized_end=1778
+  _globals['_COPYRANGE']._serialized_start=1780
+  _globals['_COPYRANGE']._serialized_end=1837
+  _globals['_UPLOADPARTSRESPONSE']._serialized_start=1839
+  _globals['_UPLOADPARTSRESPONSE']._serialized_end=1900
+  _globals['_COMMITREQUEST']._serialized_start=1903
+  _globals['_COMMITREQUEST']._serialized_end=2031
+  _globals['_SEALEDPART']._serialized_start=2034
+  _globals['_SEALEDPART']._serialized_end=2187
+  _globals['_COMMITRESPONSE']._serialized_start=2190
+  _globals['_COMMITRESPONSE']._serialized_end=2391
+  _globals['_UPLOADSMALLREQUEST']._serialized_start=2394
+  _globals['_UPLOADSMALLREQUEST']._serialized_end=2577
+  _globals['_UPLOADSMALLRESPONSE']._serialized_start=2579
+  _globals['_UPLOADSMALLRESPONSE']._serialized_end=2640
+  _globals['_UPLOADSERVICE']._serialized_start=2643
+  _globals['_UPLOADSERVICE']._serialized_end=2919
 # @@protoc_insertion_point(module_scope)

@@ -201,6 +201,8 @@ class BeginResponse(_message.Message):
     IS_SEALED_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    WARNINGS_VI_FIELD_NUMBER: _builtins.int
+    WARNINGS_EN_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version this upload will make."""
     result_code: _builtins.str
@@ -223,6 +225,14 @@ class BeginResponse(_message.Message):
     def limits(self) -> Global___UploadLimits:
         """What the server allows."""
 
+    @_builtins.property
+    def warnings_vi(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Remarks on the declaration, e.g. an owner id of unusual form; in Vietnamese."""
+
+    @_builtins.property
+    def warnings_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The same in English."""
+
     def __init__(
         self,
         *,
@@ -234,10 +244,12 @@ class BeginResponse(_message.Message):
         is_sealed: _builtins.bool = ...,
         state: _document_pb2.DocumentState.ValueType = ...,
         limits: Global___UploadLimits | None = ...,
+        warnings_vi: _abc.Iterable[_builtins.str] | None = ...,
+        warnings_en: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease_expires_at", b"lease_expires_at", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_sealed", b"is_sealed", "lease_expires_at", b"lease_expires_at", "limits", b"limits", "parts", b"parts", "public_code", b"public_code", "result_code", b"result_code", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_sealed", b"is_sealed", "lease_expires_at", b"lease_expires_at", "limits", b"limits", "parts", b"parts", "public_code", b"public_code", "result_code", b"result_code", "state", b"state", "version", b"version", "warnings_en", b"warnings_en", "warnings_vi", b"warnings_vi"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

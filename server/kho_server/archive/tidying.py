@@ -1,0 +1,101 @@
+"""Leaving no half-done things: leases that ended, manifests of transactions that never happened."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from kho_storage.catalog_ports import AnswerBook
+from kho_storage.digest import Digest
+from kho_storage.document_ports import DocumentCatalog, UploadCatalog
+from kho_storage.parts import ManifestName, UploadId
+from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
+
+from kho_server.archive.manifest import digests_of
+from kho_server.archive.observer import Observer
+
+_log = logging.getLogger("kho.tidying")
+_TOGETHER = 500
+_ANSWERS_KEPT = timedelta(days=30)
+
+
+class Tidying:
+    """Cleans what nobody will finish; never touches what anybody was told is safe."""
+
+    def __init__(
+        self,
+        *,
+        uploads: UploadCatalog,
+        documents: DocumentCatalog,
+        answers: AnswerBook,
+        spool: UploadSpool,
+        blobs: BlobStore,
+        manifests: ManifestStore,
+        clock: Callable[[], datetime],
+        observer: Observer,
+    ) -> None:
+        """Hand in the stores."""
+        self._uploads = uploads
+        self._documents = documents
+        self._answers = answers
+        self._spool = spool
+        self._blobs = blobs
+        self._manifests = manifests
+        self._clock = clock
+        self._observer = observer
+
+    async def settle(self) -> int:
+        """At start-up, before anyone is served: remove manifests without rows and blobs that only they named.
+
+        Bytes first, manifest second, rows last: a manifest without its row is an attempt that was never
+        acknowledged; its parts still lie in the spool, so that the client's repeated Commit succeeds. Returns how
+        many were removed.
+        """
+        removed = 0
+        batch: list[ManifestName] = []
+        async for name in self._manifests.walk():
+            batch.append(name)
+            if len(batch) == _TOGETHER:
+                removed += await self._settle(batch)
+                batch = []
+        return removed + await self._settle(batch)
+
+    async def _settle(self, names: list[ManifestName]) -> int:
+        happened = await self._documents.commits([name.commit for name in names])
+        dead = [name for name in names if name.commit not in happened]
+        for name in dead:
+            digests = digests_of(await self._manifests.read(name))
+            await self._manifests.delete(name)
+            await self._drop_unreferenced(digests)
+            _log.info("removed the manifest of a commit that never happened")
+        return len(dead)
+
+    async def _drop_unreferenced(self, digests: list[Digest]) -> None:
+        referenced = await self._documents.is_referenced([digest.sha256 for digest in digests])
+        for digest in digests:
+            if digest.sha256 not in referenced:
+                await self._blobs.delete(digest)
+
+    async def clean_leases(self) -> int:
+        """Forget uploads whose lease has ended, rows first; returns how many."""
+        now = self._clock()
+        cleaned = 0
+        for upload in await self._uploads.expired(now, _TOGETHER):
+            if await self._uploads.abandon(upload.agency_uuid, upload.document_id, now):
+                await self._spool.discard(UploadId(upload.agency_uuid, upload.document_id, upload.version))
+                self._observer.upload_expired()
+                cleaned += 1
+        return cleaned
+
+    async def clean_spool(self) -> int:
+        """Forget spooled parts of uploads that are not open any more: sealed, or abandoned by a dead server."""
+        cleaned = 0
+        for spooled in await self._spool.uploads():
+            upload = await self._uploads.find(spooled.agency, spooled.document)
+            if upload is None or upload.version != spooled.version:
+                await self._spool.discard(spooled)
+                cleaned += 1
+        return cleaned
+
+    async def forget_answers(self) -> int:
+        """Forget answers older than 30 days (AIP-155)."""
+        return await self._answers.forget_before(self._clock() - _ANSWERS_KEPT)

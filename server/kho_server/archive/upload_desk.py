@@ -1,0 +1,94 @@
+"""The upload streams that are open: one for each upload, the newest wins."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from kho_storage.document_ports import DocumentCatalog, UploadCatalog
+from kho_storage.parts import PartKind, UploadId
+from kho_storage.ports import BlobStore, UploadSpool
+from kho_storage.records.document import VersionReason
+
+from kho_server.archive.caller import Caller
+from kho_server.archive.declared_parts import declared_parts
+from kho_server.archive.limits import UploadLimits
+from kho_server.archive.observer import Observer
+from kho_server.archive.refusals import Reason, Refusal
+from kho_server.archive.request_fields import parse_uuid
+from kho_server.archive.upload_session import UploadSession
+
+
+class UploadDesk:
+    """Opens sessions for the agency that began an upload, and for nobody else."""
+
+    def __init__(
+        self,
+        *,
+        uploads: UploadCatalog,
+        documents: DocumentCatalog,
+        spool: UploadSpool,
+        blobs: BlobStore,
+        limits: UploadLimits,
+        clock: Callable[[], datetime],
+        admit: Callable[[], None],
+        observer: Observer,
+    ) -> None:
+        """`admit` raises STORAGE_FULL when the disk has no room for uploads."""
+        self._uploads = uploads
+        self._documents = documents
+        self._spool = spool
+        self._blobs = blobs
+        self.limits = limits
+        self._clock = clock
+        self._admit = admit
+        self._observer = observer
+        self._open: dict[tuple[UUID, UUID], UploadSession] = {}
+
+    async def open(self, caller: Caller, document_id: str, version: int) -> UploadSession:
+        """Open a stream and end the older one of the same upload. Refusals: UPLOAD_NOT_OPEN, LEASE_EXPIRED."""
+        document = parse_uuid("open.document_id", document_id)
+        upload = await self._uploads.find(caller.agency_uuid, document)
+        if upload is None or upload.version != version:
+            raise Refusal(Reason.UPLOAD_NOT_OPEN)
+        now = self._clock()
+        if upload.lease_until < now:
+            raise Refusal(Reason.LEASE_EXPIRED)
+        self._admit()
+        await self._uploads.renew(caller.agency_uuid, document, now + self.limits.lease)
+        upload_id = UploadId(upload.agency_uuid, upload.document_id, upload.version)
+        base_pages = {}
+        if upload.reason is VersionReason.RENDITION_ADDED:
+            base = await self._documents.document(upload.agency_uuid, upload.document_id)
+            if base is not None:
+                pages = (part for part in base.versions[-1].parts if part.part.kind is PartKind.PAGE)
+                base_pages = {part.part: part.digest for part in pages}
+        session = UploadSession(
+            upload_id,
+            frozenset(declared_parts(upload)),
+            self._spool,
+            self._blobs,
+            self.limits,
+            self._observer,
+            await self._spool.parts(upload_id),
+            base_pages,
+        )
+        # Nothing is awaited between finding the older stream and taking its place: of two that open, one is last.
+        key = (caller.agency_uuid, document)
+        older = self._open.get(key)
+        if older is not None:
+            older.supersede()
+        self._open[key] = session
+        self._observer.upload_streams(+1)
+        return session
+
+    def admit(self) -> None:
+        """Refuse more bytes when the disk has no room: STORAGE_FULL."""
+        self._admit()
+
+    async def close(self, caller: Caller, document_id: str, session: UploadSession) -> None:
+        """End a session in any state."""
+        key = (caller.agency_uuid, parse_uuid("open.document_id", document_id))
+        if self._open.get(key) is session:
+            del self._open[key]
+        self._observer.upload_streams(-1)
+        await session.close()
