@@ -99,7 +99,12 @@ class _Case:
         try:
             reader, fields = self._read(is_strict)
             ranges = {id(field): self._range(field) for field in fields}
-            gate = IntegrityGate(reader, self.data, [one for one in ranges.values() if one is not None])
+            gate = IntegrityGate(
+                reader,
+                self.data,
+                ranges=[one for one in ranges.values() if one is not None],
+                unsigned_fields=[field.dictionary for field in fields if field.value is None],
+            )
             fields = tuple(sorted(fields, key=lambda field: _end(ranges[id(field)])))
             shared = _shared(fields)
         except (MemoryError, _RefusedError, _NotStrictError):

@@ -4,6 +4,7 @@ EN 319 102-1 leaves this to the document format; like EU DSS, a fault here is FO
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyhanko.pdf_utils import generic
@@ -60,11 +61,23 @@ class SignedRange:
 class IntegrityGate:
     """The gate of one file: what the appended bytes are is asked once, and answered for each signature."""
 
-    def __init__(self, reader: PdfFileReader, data: bytes, ranges: list[SignedRange]) -> None:
+    def __init__(
+        self,
+        reader: PdfFileReader,
+        data: bytes,
+        *,
+        ranges: Iterable[SignedRange],
+        unsigned_fields: Iterable[generic.DictionaryObject],
+    ) -> None:
         self._reader = reader
         self._data = data
         first_end = min((one.end for one in ranges), default=len(data))
         self._last_unlisted = last_unlisted_byte(reader, data, first_end)
+        references = (field.container_ref for field in unsigned_fields)
+        self._newest_unsigned_field = max(
+            (reader.xrefs.get_introducing_revision(one) for one in references if isinstance(one, generic.Reference)),
+            default=-1,
+        )
 
     def faults(
         self, embedded: EmbeddedPdfSignature, signed: SignedRange | None, *, is_last: bool
@@ -112,6 +125,8 @@ class IntegrityGate:
     def _is_allowed(self, embedded: EmbeddedPdfSignature, is_last: bool) -> bool:
         if self._reader.xrefs.total_revisions == embedded.signed_revision + 1:
             return True  # white space follows, and nothing else
+        if is_last and self._newest_unsigned_field > embedded.signed_revision:
+            return False  # the library lets pass any field that is invisible; only a time-stamp belongs here
         permitted = embedded.docmdp_level
         result = _CHANGES.review_file(
             self._reader,

@@ -187,6 +187,11 @@ def _old_subfilter(pdf: bytes) -> bytes:
         (attacks.second_field_for_signature, "FORMAT_FAILURE", Remark.SIGNATURE_SHARED),
         (attacks.hidden_update, "FORMAT_FAILURE", Remark.UNLISTED_BYTES),
         (
+            lambda pdf: attacks.empty_signature_field(pdf, box=None),
+            "FORMAT_FAILURE",
+            Remark.CHANGED_AFTER_SIGNING,
+        ),
+        (
             lambda pdf: attacks.empty_signature_field(pdf, box=(0, 0, 595, 842)),
             "FORMAT_FAILURE",
             Remark.CHANGED_AFTER_SIGNING,
