@@ -31,6 +31,7 @@ _log = logging.getLogger("kho.rpc")
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Serve: TypeAlias = Callable[..., Any] | None  # None only in handlers of another shape
 Work = Callable[[], Awaitable[Any]]
 
@@ -48,9 +49,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Found]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> Found:
         """Return the handler with the gate around it; a method that nobody serves is gRPC's to refuse."""
         handler = await continuation(handler_call_details)
         if handler is None:

@@ -152,7 +152,7 @@ def told_of(error: BaseException) -> Told:
 
 def rich_status(told: Told, request_id: str) -> Status:
     """Return the details that travel in the trailer, at most DETAILS_BYTES: facts go first, the reason never."""
-    facts = {name[:64]: value[:_FACT_CHARS] for name, value in list(told.facts.items())[:_FACTS]}
+    facts = {name[:64]: _clean(value) for name, value in list(told.facts.items())[:_FACTS]}
     status = _status(told, {**facts, "request_id": request_id})
     if status.ByteSize() > DETAILS_BYTES:
         status = _status(told, {"request_id": request_id})
@@ -189,15 +189,13 @@ def _of_refusal(refusal: Refusal) -> Told:
 
 
 def _status(told: Told, metadata: Mapping[str, str]) -> Status:
-    text_en, text_vi = told.text_en[:_FACT_CHARS], told.text_vi[:_FACT_CHARS]
+    text_en, text_vi = _clean(told.text_en), _clean(told.text_vi)
     details: list[Message] = [
         ErrorInfo(reason=told.reason.value, domain=DOMAIN, metadata=metadata),
         LocalizedMessage(locale="vi", message=text_vi),
     ]
     if told.field is not None and told.code is grpc.StatusCode.INVALID_ARGUMENT:
-        violation = BadRequest.FieldViolation(
-            field=told.field[:_FACT_CHARS], description=text_en, reason=told.reason.value
-        )
+        violation = BadRequest.FieldViolation(field=_clean(told.field), description=text_en, reason=told.reason.value)
         details.append(BadRequest(field_violations=[violation]))
     if told.retry_after is not None:
         delay = Duration()
@@ -205,6 +203,11 @@ def _status(told: Told, metadata: Mapping[str, str]) -> Status:
         details.append(RetryInfo(retry_delay=delay))
     number: int = told.code.value[0]
     return Status(code=number, message=text_en, details=[_packed(detail) for detail in details])
+
+
+def _clean(text: str) -> str:
+    """Return a text that a log and a terminal can show and a message can carry: printable, of bounded length."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:_FACT_CHARS])
 
 
 def _packed(detail: Message) -> Any:
