@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
+
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.migrations import migrate
 from kho_storage.postgres.connection import ConnectionSettings

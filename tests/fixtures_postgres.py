@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from kho_storage.postgres.connection import ConnectionSettings
 from kho_storage.postgres.embedded import EmbeddedOptions, EmbeddedPostgres
 

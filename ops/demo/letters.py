@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
-from kho_station.typeface import Weight, typeface
 from PIL import Image, ImageDraw, ImageFont
+
+from kho_station.typeface import Weight, typeface
 
 
 @lru_cache(maxsize=16)

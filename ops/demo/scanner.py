@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 import numpy as np
-from kho_station.typeface import Weight
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-
 from ops.demo.letters import advance, crooked_tile, tile, wrap
 from ops.demo.marks import seal, signature
 from ops.demo.papers import MOTTO, NATION, Paper, Scan, opening_lines, running_text
+from PIL import Image, ImageDraw
+
+from kho_station.typeface import Weight
 
 DPI = 200
 WIDTH_PX, HEIGHT_PX = 1654, 2339

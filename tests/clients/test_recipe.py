@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+
 from kho_client.recipe import Copy, Inline, Recipe, SentPage, apply_recipe, make_recipe
 from kho_station.assembly import assemble_pdf
-from PIL import Image
 
 
 def _sent(pages: Sequence[bytes]) -> list[SentPage]:

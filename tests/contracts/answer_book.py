@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+
 from kho_storage.catalog_ports import AnswerBook
 from kho_storage.errors import Conflict
 from kho_storage.records.access import KeptAnswer

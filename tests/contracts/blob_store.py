@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from kho_storage.digest import Digest
 from kho_storage.errors import BlobNotFound, DigestMismatch
 from kho_storage.parts import BlobSource

@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
+
 from kho_storage.digest import Digest
 from kho_storage.errors import BlobNotFound, Conflict
 from kho_storage.parts import ManifestName

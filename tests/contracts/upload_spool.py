@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from kho_storage.digest import Digest
 from kho_storage.errors import DigestMismatch, PartIncomplete, WriterSuperseded
 from kho_storage.parts import PartId, PartKind, SpooledPart, UploadId

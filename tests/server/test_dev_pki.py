@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.sign.signers import SimpleSigner
+
 from kho_server.dev_pki import (
     CALLERS,
     CRL_LIFE,
@@ -15,7 +17,6 @@ from kho_server.dev_pki import (
     revoke_signer,
     write_dev_pki,
 )
-from pyhanko.sign.signers import SimpleSigner
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 

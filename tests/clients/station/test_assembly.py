@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pikepdf
 import pytest
-from kho_station.assembly import PageRefusedError, assemble_pdf
 from PIL import Image
+
+from kho_station.assembly import PageRefusedError, assemble_pdf
 
 A4 = (595.276, 841.89)
 

@@ -11,6 +11,14 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+from PIL import Image
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import ModificationLevel
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
+from pyhanko_certvalidator import ValidationContext
+from tests.clients.station.throwaway_pki import ThrowawayPki
+
 from kho_station.assembly import assemble_pdf
 from kho_station.signing import (
     Corner,
@@ -21,14 +29,6 @@ from kho_station.signing import (
     sign_pdf,
     sign_pdf_in_thread,
 )
-from PIL import Image
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import ModificationLevel
-from pyhanko.sign.validation import async_validate_pdf_signature
-from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
-from pyhanko_certvalidator import ValidationContext
-
-from tests.clients.station.throwaway_pki import ThrowawayPki
 
 HANOI = timezone(timedelta(hours=7))
 

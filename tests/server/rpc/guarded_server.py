@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+
 from kho.v1 import reuse_service_pb2 as reuse
 from kho.v1 import upload_service_pb2 as upload
 from kho.v1.reuse_service_pb2_grpc import ReuseServiceServicer, ReuseServiceStub, add_ReuseServiceServicer_to_server

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from tests.server.rpc.guarded_server import MESSAGE_BYTES, GuardedServer, reuse_request
+from tests.server.rpc.refused import Refused
+
 from kho.v1 import upload_service_pb2 as upload
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.logs import json_logs
 from kho_server.rpc.current import current_caller
 from kho_storage.errors import BlobCorrupt, CatalogUnavailable, StorageFull
-
-from tests.server.rpc.guarded_server import MESSAGE_BYTES, GuardedServer, reuse_request
-from tests.server.rpc.refused import Refused
 
 BEGIN = "kho.v1.UploadService/Begin"
 
@@ -78,6 +78,7 @@ async def test_a_certificate_of_another_authority_or_none_reaches_no_servicer(
 
 async def test_knows_a_caller_by_its_issuers_key_and_subject(guarded: GuardedServer) -> None:
     from cryptography import x509
+
     from kho_server.rpc.identity import key_sha256
 
     authority = x509.load_pem_x509_certificate(guarded.pki.ca.read_bytes())

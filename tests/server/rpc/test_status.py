@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
+
 from kho.v1 import error_reason_pb2
 from kho_server.archive.refusal_texts import TEXTS
 from kho_server.archive.refusals import Reason, Refusal

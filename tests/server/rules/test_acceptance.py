@@ -4,6 +4,7 @@ import datetime
 from itertools import product
 
 import pytest
+
 from kho_server.rules.acceptance import AcceptanceTable, Use, acceptance_table
 from kho_server.rules.document_kind import DocumentKind
 from kho_server.rules.errors import RulesDataBroken

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from kho_server.rules.agency_code import AgencyCode, AgencySyntax
 from kho_server.rules.archive_id import ArchiveId, ArchiveIdKind
 from kho_server.rules.code_warning import CodeWarning

@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_server.rules.agency_code import AgencyCode, AgencySyntax
 from kho_server.rules.archive_id import ArchiveId, ArchiveIdKind
 from kho_server.rules.code_format import FORMATS, code_formats, read_formats

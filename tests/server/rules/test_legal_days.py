@@ -5,6 +5,7 @@ import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_server.rules.errors import DateRefused
 from kho_server.rules.legal_days import FIRST_DAY, LAST_DAY, LEGAL_ZONE, Validity, legal_day, parse_day
 

@@ -3,9 +3,10 @@
 import io
 
 import pytest
+from PIL import Image
+
 from kho_server.rules.errors import MediaTypeRefused
 from kho_server.rules.media_type import HEAD_BYTES, MediaType
-from PIL import Image
 
 
 def drawn(form: str, **options: str) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_server.rules.errors import CodeRefused
 from kho_server.rules.iso7064 import ALPHABET, check_character, passes
 from kho_server.rules.public_code import SYMBOLS, PublicCode

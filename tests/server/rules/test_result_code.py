@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_server.rules.errors import CodeRefused, RuleViolation, TemplateRefused
 from kho_server.rules.owner_id import MAX_CHARS as MAX_OWNER_CHARS
 from kho_server.rules.owner_id import OwnerId

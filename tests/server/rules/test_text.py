@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_server.rules.errors import CodeRefused, RuleViolation, TextRefused
 from kho_server.rules.reasons import DOUBTS, REFUSALS, Doubt, Reason
 from kho_server.rules.text import clean_code, clean_text, matching_key

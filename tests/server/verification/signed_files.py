@@ -8,13 +8,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key, tls_key
-from kho_server.dev_pki import DevPki, authority, pkcs12_of
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.timestamps import DummyTimeStamper, TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from kho_server.dev_certificates import Holder, distinguished_name, issue, signing_key, tls_key
+from kho_server.dev_pki import DevPki, authority, pkcs12_of
 
 SIGNER_USAGES = ("digital_signature", "content_commitment")
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
 from kho_server.dev_pki import DevPki
 from kho_server.verification.trust_folder import TrustFolder
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
+
 from kho_storage.blobs.durable_files import DurableFiles
 from kho_storage.blobs.group_sync import GroupSync
 

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kho_storage.catalog.database import Database, Row
 from kho_storage.catalog.ledger import NewEvent, canonical, commitment, record
 from kho_storage.errors import Conflict

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+
 from kho_storage.catalog.database import Connection, Database
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.sequencer import Sequencer

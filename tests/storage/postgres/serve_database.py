@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+
 from kho_storage.errors import StorageError
 from kho_storage.postgres.embedded import EmbeddedOptions, EmbeddedPostgres
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from kho_storage.errors import PostgresFailed
 from kho_storage.postgres.binaries import OLDEST_MAJOR, find_binaries
 

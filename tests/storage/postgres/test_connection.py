@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from kho_storage.postgres.connection import ConnectionSettings
 
 SECRET = "s3cr%40t"

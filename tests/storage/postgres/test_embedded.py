@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from kho_storage.errors import PostgresFailed, StoreInUse
 from kho_storage.postgres.binaries import Source, find_binaries
 from kho_storage.postgres.connection import ConnectionSettings

@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+
 from kho_storage.postgres.connection import ConnectionSettings
 from kho_storage.postgres.embedded import EmbeddedPostgres
 

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from kho_storage.postgres.bounded_log import BoundedLog
 from kho_storage.postgres.rights import Rights
 from kho_storage.postgres.tethered import TetheredProcess

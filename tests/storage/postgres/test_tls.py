@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from kho_storage.postgres.binaries import find_binaries
 from kho_storage.postgres.bounded_log import BoundedLog
 from kho_storage.postgres.connection import ConnectionSettings
