@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kho.v1 import document_pb2, document_service_pb2, document_service_pb2_grpc, upload_service_pb2
-
 from kho_client.calls import Calls, new_request_id
 from kho_client.errors import Text, local_problem
 from kho_client.parts import Part, PartName, page_part

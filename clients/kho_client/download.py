@@ -12,8 +12,8 @@ from pathlib import Path
 
 import google_crc32c
 from grpc import aio
-from kho.v1 import content_pb2
 
+from kho.v1 import content_pb2
 from kho_client.calls import Calls
 from kho_client.connection import file_unreadable
 from kho_client.errors import ContentDamaged, KhoError, Text, local_problem

@@ -10,6 +10,7 @@ from types import TracebackType
 from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
+
 from kho.v1 import (
     document_pb2,
     document_service_pb2,
@@ -22,7 +23,6 @@ from kho.v1 import (
     server_service_pb2,
     server_service_pb2_grpc,
 )
-
 from kho_client.calls import Calls, new_request_id
 from kho_client.connection import Connection
 from kho_client.document_versions import DocumentVersions

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kho.v1 import document_pb2, upload_service_pb2, upload_service_pb2_grpc
-
 from kho_client.calls import Calls, new_request_id
 from kho_client.errors import KhoError
 from kho_client.media_type import PDF

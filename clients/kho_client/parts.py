@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import google_crc32c
-from kho.v1 import document_pb2, upload_service_pb2
 
+from kho.v1 import document_pb2, upload_service_pb2
 from kho_client.connection import file_unreadable
 from kho_client.errors import Text, local_problem
 from kho_client.media_type import media_type_of

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from kho.v1 import document_pb2
-
 from kho_client.media_type import PDF
 from kho_client.parts import CopiedRange, FileContent, Part, PartName
 from kho_client.recipe import Copy, SentPage, make_recipe

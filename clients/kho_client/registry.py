@@ -9,7 +9,6 @@ from kho.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
-
 from kho_client.calls import Calls
 
 _PAGE_SIZE = 500

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from grpc import aio
-from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 
+from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 from kho_client.calls import Calls, new_request_id
 from kho_client.errors import KhoError
 from kho_client.parts import Part

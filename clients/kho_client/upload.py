@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grpc import aio
-from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 
+from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 from kho_client.calls import Calls, new_request_id
 from kho_client.errors import KhoError, ServerUnreachable, Text
 from kho_client.part_feed import PartFeed, require_count

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterable
 
 from kho.v1 import upload_service_pb2
-
 from kho_client.parts import PartName
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grpc import aio
-from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 
+from kho.v1 import upload_service_pb2, upload_service_pb2_grpc
 from kho_client.errors import ServerUnreachable, Text
 from kho_client.part_feed import PartFeed
 from kho_client.parts import Part

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import aiofiles
 from grpc import aio
-from kho.v1 import verdict_pb2, verification_service_pb2, verification_service_pb2_grpc
 
+from kho.v1 import verdict_pb2, verification_service_pb2, verification_service_pb2_grpc
 from kho_client.calls import Calls
 from kho_client.connection import file_unreadable
 from kho_client.errors import KhoError

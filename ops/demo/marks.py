@@ -5,10 +5,10 @@ import random
 from functools import lru_cache
 
 import numpy as np
-from ops.demo.letters import font, tile
 from PIL import Image, ImageDraw
 
 from kho_station.typeface import Weight
+from ops.demo.letters import font, tile
 
 SEAL_PX = 290  # 36.8 mm at 200 dpi; agencies' seals are 36 mm (Circular 21/2012/TT-BCA)
 _OVERSAMPLING = 2

@@ -15,12 +15,12 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from ops.demo.letters import advance, crooked_tile, tile, wrap
-from ops.demo.marks import seal, signature
-from ops.demo.papers import MOTTO, NATION, Paper, Scan, opening_lines, running_text
 from PIL import Image, ImageDraw
 
 from kho_station.typeface import Weight
+from ops.demo.letters import advance, crooked_tile, tile, wrap
+from ops.demo.marks import seal, signature
+from ops.demo.papers import MOTTO, NATION, Paper, Scan, opening_lines, running_text
 
 DPI = 200
 WIDTH_PX, HEIGHT_PX = 1654, 2339

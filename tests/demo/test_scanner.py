@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ops.demo.letters import tile
-from ops.demo.papers import MOTTO, NATION, SENTENCES, TITLES, Paper, Scan, opening_lines, placeholder
-from ops.demo.scanner import HEIGHT_PX, JPEG_BYTES, TIFF_BYTES, WIDTH_PX, feed, scan_sheet
 from PIL import Image
 
 from kho_station.assembly import assemble_pdf
 from kho_station.typeface import Weight
+from ops.demo.letters import tile
+from ops.demo.papers import MOTTO, NATION, SENTENCES, TITLES, Paper, Scan, opening_lines, placeholder
+from ops.demo.scanner import HEIGHT_PX, JPEG_BYTES, TIFF_BYTES, WIDTH_PX, feed, scan_sheet
 
 PAPER = Paper(
     title="QUYẾT ĐỊNH",

@@ -11,10 +11,10 @@ from typing import Any
 import google_crc32c
 import grpc
 from grpc import aio
-from tests.doubles.refusals import refuse
-from tests.doubles.tls_folder import TlsFolder
 
 from kho.v1 import document_pb2, upload_service_pb2, upload_service_pb2_grpc
+from tests.doubles.refusals import refuse
+from tests.doubles.tls_folder import TlsFolder
 
 Name = tuple[int, int]
 Context = aio.ServicerContext[Any, Any]

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from kho_server.archive.caller import Caller, acting_officer
+from kho_server.archive.code_taking import CodeTaker
+from kho_server.archive.declaring import Declared, SaidOfDocument, declare
+from kho_server.archive.limits import UploadLimits
+from kho_server.archive.refusals import Absent, Reason, Refusal
+from kho_server.archive.request_fields import parse_uuid
+from kho_server.rules.code_warning import CodeWarning
+from kho_server.rules.legal_days import legal_day
+from kho_server.rules.text import clean_text
 from kho_storage.catalog_ports import AnswerBook, RegistryCatalog
 from kho_storage.document_ports import DocumentCatalog, UploadCatalog
 from kho_storage.errors import Conflict
@@ -20,16 +29,6 @@ from kho_storage.records.document import (
     Upload,
     VersionReason,
 )
-
-from kho_server.archive.caller import Caller, acting_officer
-from kho_server.archive.code_taking import CodeTaker
-from kho_server.archive.declaring import Declared, SaidOfDocument, declare
-from kho_server.archive.limits import UploadLimits
-from kho_server.archive.refusals import Absent, Reason, Refusal
-from kho_server.archive.request_fields import parse_uuid
-from kho_server.rules.code_warning import CodeWarning
-from kho_server.rules.legal_days import legal_day
-from kho_server.rules.text import clean_text
 
 _MAX_REASON = 500
 

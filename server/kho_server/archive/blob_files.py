@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import aiofiles
+
 from kho_storage.digest import Digest
 from kho_storage.ports import BlobStore
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from kho_server.archive.refusals import Reason, Refusal
 from kho_storage.catalog_ports import RegistryCatalog
 from kho_storage.records.registry import Actor, Officer, Principal, PrincipalKind
-
-from kho_server.archive.refusals import Reason, Refusal
 
 AGENCY_KINDS = frozenset({PrincipalKind.STATION, PrincipalKind.AGENCY_SYSTEM})
 

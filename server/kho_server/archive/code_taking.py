@@ -4,15 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from kho_storage.document_ports import UploadCatalog
-from kho_storage.errors import Conflict
-from kho_storage.records.document import TakenCode
-from kho_storage.records.registry import Actor
-
 from kho_server.archive.declaring import Declared
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rules.public_code import PublicCode
 from kho_server.rules.result_code_template import ResultCodeTemplate
+from kho_storage.document_ports import UploadCatalog
+from kho_storage.errors import Conflict
+from kho_storage.records.document import TakenCode
+from kho_storage.records.registry import Actor
 
 # Two desks that ask for the same owner and type at once step on each other at most a few times.
 _ATTEMPTS = 32

@@ -10,6 +10,15 @@ from datetime import datetime
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from kho_server.archive.caller import Caller, acting_officer
+from kho_server.archive.declared_parts import declared_parts
+from kho_server.archive.manifest import manifest_bytes
+from kho_server.archive.observer import Observer
+from kho_server.archive.part_names import part_name, sniffed_type
+from kho_server.archive.refusals import Reason, Refusal
+from kho_server.archive.request_fields import parse_uuid
+from kho_server.rules.legal_days import legal_day
+from kho_server.rules.media_type import MediaType
 from kho_storage.catalog_ports import AnswerBook, RegistryCatalog
 from kho_storage.digest import Digest
 from kho_storage.document_ports import DocumentCatalog, UploadCatalog
@@ -27,16 +36,6 @@ from kho_storage.records.document import (
     Upload,
     VersionReason,
 )
-
-from kho_server.archive.caller import Caller, acting_officer
-from kho_server.archive.declared_parts import declared_parts
-from kho_server.archive.manifest import manifest_bytes
-from kho_server.archive.observer import Observer
-from kho_server.archive.part_names import part_name, sniffed_type
-from kho_server.archive.refusals import Reason, Refusal
-from kho_server.archive.request_fields import parse_uuid
-from kho_server.rules.legal_days import legal_day
-from kho_server.rules.media_type import MediaType
 
 _NAMED_MISSING = 20
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
+from kho_server.archive.refusals import Reason, Refusal
 from kho_storage.parts import PartId, PartKind
 from kho_storage.records.document import RenditionRole, StoredPart
-
-from kho_server.archive.refusals import Reason, Refusal
 
 
 def newest_signed(parts: Sequence[StoredPart]) -> StoredPart | None:

@@ -5,19 +5,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from kho_storage.catalog_ports import RegistryCatalog
-from kho_storage.records.document import (
-    CopyForm,
-    Declaration,
-    DocumentKind,
-    GivenCode,
-    Lane,
-    Outcome,
-    Owner,
-    ResultDeclaration,
-)
-from kho_storage.records.registry import Agency, GrantAction
-
 from kho_server.archive.caller import Caller
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
@@ -32,6 +19,18 @@ from kho_server.rules.procedure_code import ProcedureCode
 from kho_server.rules.result_code import ResultCode
 from kho_server.rules.result_type import ResultType
 from kho_server.rules.text import clean_text
+from kho_storage.catalog_ports import RegistryCatalog
+from kho_storage.records.document import (
+    CopyForm,
+    Declaration,
+    DocumentKind,
+    GivenCode,
+    Lane,
+    Outcome,
+    Owner,
+    ResultDeclaration,
+)
+from kho_storage.records.registry import Agency, GrantAction
 
 _MAX_OWNERS = 16
 _MAX_SUBJECT = 500  # NĐ 30/2020 Phụ lục VI: Subject 500

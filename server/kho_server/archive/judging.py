@@ -7,14 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from kho_storage.catalog_ports import RegistryCatalog
-from kho_storage.digest import Digest
-from kho_storage.document_ports import DocumentCatalog, VerdictCatalog
-from kho_storage.errors import CatalogUnavailable, StorageError
-from kho_storage.identifiers import time_ordered_uuid
-from kho_storage.records.document import DocumentState, StoredVerdict, VerificationTask
-from kho_storage.records.registry import Actor
-
 from kho_server.archive.blob_files import BlobFiles
 from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.content_choice import newest_signed
@@ -27,6 +19,13 @@ from kho_server.rules.verdict import Indication, SubIndication, document_state
 from kho_server.verification.errors import SourceChanged, SourceUnreadable, VerificationError
 from kho_server.verification.port import SignatureVerifier
 from kho_server.verification.verdict import Verdict
+from kho_storage.catalog_ports import RegistryCatalog
+from kho_storage.digest import Digest
+from kho_storage.document_ports import DocumentCatalog, VerdictCatalog
+from kho_storage.errors import CatalogUnavailable, StorageError
+from kho_storage.identifiers import time_ordered_uuid
+from kho_storage.records.document import DocumentState, StoredVerdict, VerificationTask
+from kho_storage.records.registry import Actor
 
 _log = logging.getLogger("kho.judging")
 _SERVER = Actor(None, None)

@@ -1,9 +1,8 @@
 """How parts are called in errors, and what they are told to be by their first bytes."""
 
-from kho_storage.parts import BlobSource, PartId
-
 from kho_server.rules.errors import RuleViolation
 from kho_server.rules.media_type import HEAD_BYTES, MediaType
+from kho_storage.parts import BlobSource, PartId
 
 
 def part_name(part: PartId) -> str:

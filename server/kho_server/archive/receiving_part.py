@@ -1,14 +1,13 @@
 """One part while it arrives: offsets, limits, content, durability."""
 
-from kho_storage.digest import Digest
-from kho_storage.errors import DigestMismatch
-from kho_storage.parts import PartId
-from kho_storage.ports import PartWriter
-
 from kho_server.archive.part_names import part_name
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rules.errors import RuleViolation
 from kho_server.rules.media_type import HEAD_BYTES, MediaType
+from kho_storage.digest import Digest
+from kho_storage.errors import DigestMismatch
+from kho_storage.parts import PartId
+from kho_storage.ports import PartWriter
 
 # Messages are gathered into appends of this size: a thread hop costs as much as writing 100 KB (see `make bench`).
 _GATHER_BYTES = 1024 * 1024

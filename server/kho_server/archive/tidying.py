@@ -4,14 +4,13 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from kho_server.archive.manifest import digests_of
+from kho_server.archive.observer import Observer
 from kho_storage.catalog_ports import AnswerBook
 from kho_storage.digest import Digest
 from kho_storage.document_ports import DocumentCatalog, UploadCatalog
 from kho_storage.parts import ManifestName, UploadId
 from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
-
-from kho_server.archive.manifest import digests_of
-from kho_server.archive.observer import Observer
 
 _log = logging.getLogger("kho.tidying")
 _TOGETHER = 500

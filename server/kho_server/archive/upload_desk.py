@@ -4,11 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from kho_storage.document_ports import DocumentCatalog, UploadCatalog
-from kho_storage.parts import PartKind, UploadId
-from kho_storage.ports import BlobStore, UploadSpool
-from kho_storage.records.document import VersionReason
-
 from kho_server.archive.caller import Caller
 from kho_server.archive.declared_parts import declared_parts
 from kho_server.archive.limits import UploadLimits
@@ -16,6 +11,10 @@ from kho_server.archive.observer import Observer
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
 from kho_server.archive.upload_session import UploadSession
+from kho_storage.document_ports import DocumentCatalog, UploadCatalog
+from kho_storage.parts import PartKind, UploadId
+from kho_storage.ports import BlobStore, UploadSpool
+from kho_storage.records.document import VersionReason
 
 
 class UploadDesk:

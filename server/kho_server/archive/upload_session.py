@@ -9,10 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 import google_crc32c
-from kho_storage.digest import Digest
-from kho_storage.errors import StorageError, WriterSuperseded
-from kho_storage.parts import BlobSource, PartId, PartKind, SpooledPart, UploadId
-from kho_storage.ports import BlobStore, UploadSpool
 
 from kho_server.archive.limits import UploadLimits
 from kho_server.archive.observer import Observer
@@ -21,6 +17,10 @@ from kho_server.archive.receiving_part import ReceivingPart
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.source_range import read_range
 from kho_server.rules.media_type import MediaType
+from kho_storage.digest import Digest
+from kho_storage.errors import StorageError, WriterSuperseded
+from kho_storage.parts import BlobSource, PartId, PartKind, SpooledPart, UploadId
+from kho_storage.ports import BlobStore, UploadSpool
 
 
 class UploadSession:

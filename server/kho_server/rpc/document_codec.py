@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from kho.v1 import document_pb2, upload_service_pb2
+from kho_server.archive.beginning import Begun
+from kho_server.archive.declaring import SaidOfDocument
+from kho_server.archive.limits import UploadLimits
+from kho_server.archive.refusals import Reason, Refusal
+from kho_server.rpc.result_codec import result_message, said_of_result, shown_public_code
+from kho_server.rpc.verdict_codec import stored_verdict_message
 from kho_storage.digest import Digest
 from kho_storage.parts import PartId, PartKind, SpooledPart
 from kho_storage.records.document import (
@@ -20,13 +27,6 @@ from kho_storage.records.document import (
     StoredVersion,
     VersionReason,
 )
-
-from kho_server.archive.beginning import Begun
-from kho_server.archive.declaring import SaidOfDocument
-from kho_server.archive.limits import UploadLimits
-from kho_server.archive.refusals import Reason, Refusal
-from kho_server.rpc.result_codec import result_message, said_of_result, shown_public_code
-from kho_server.rpc.verdict_codec import stored_verdict_message
 
 KINDS: Mapping[document_pb2.DocumentKind.ValueType, DocumentKind] = {
     document_pb2.DOCUMENT_KIND_RESULT: DocumentKind.RESULT,

@@ -16,9 +16,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from kho_storage.records.registry import Principal
 
 from kho_server.archive.refusals import Reason, Refusal
+from kho_storage.records.registry import Principal
 
 _PEM_KEY = "x509_pem_cert"
 _REMEMBERED = 4096

@@ -3,13 +3,12 @@
 from datetime import date, datetime
 
 from kho.v1 import result_pb2, upload_service_pb2
-from kho_storage.records.document import Outcome, StoredResult
-
 from kho_server.archive.declaring import SaidOfResult
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rpc.verdict_codec import summary_message
 from kho_server.rules.legal_days import Validity, legal_day
 from kho_server.rules.public_code import PublicCode
+from kho_storage.records.document import Outcome, StoredResult
 
 _OUTCOMES = {
     result_pb2.OUTCOME_UNSPECIFIED: Outcome.GRANTED,

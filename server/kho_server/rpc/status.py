@@ -16,13 +16,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage, RetryInfo
 from google.rpc.status_pb2 import Status
-from kho_storage import errors as storage
 
 from kho_server.archive.refusal_texts import texts_of
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rpc.rule_reasons import REASON_OF_RULE
 from kho_server.rules.errors import RuleViolation
 from kho_server.verification import errors as verification
+from kho_storage import errors as storage
 
 DOMAIN = "kho.v1"
 STATUS_TRAILER = "grpc-status-details-bin"

@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+
 from kho.v1 import upload_service_pb2 as pb
 from kho.v1 import upload_service_pb2_grpc
-from kho_storage.digest import Digest
-from kho_storage.records.document import DocumentState
-
 from kho_server.archive.beginning import Beginning, Begun
 from kho_server.archive.caller import Caller
 from kho_server.archive.committing import ClaimedPart, Committed, Committing
@@ -30,6 +28,8 @@ from kho_server.rpc.document_codec import (
 from kho_server.rpc.result_codec import shown_public_code
 from kho_server.rpc.stream_feed import StreamFeed
 from kho_server.rules.media_type import MediaType
+from kho_storage.digest import Digest
+from kho_storage.records.document import DocumentState
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 

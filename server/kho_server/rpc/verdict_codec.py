@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from kho.v1 import verdict_pb2
 from kho_storage.records.document import StoredVerdict
 

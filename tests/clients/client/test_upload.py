@@ -8,9 +8,6 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from tests.doubles.broken_link import BrokenLink
-from tests.doubles.tls_folder import TlsFolder
-from tests.doubles.upload_server import UploadServer
 
 from kho.v1 import document_pb2, upload_service_pb2
 from kho_client.errors import CallRefused, KhoError, LocalProblem, ServerUnreachable
@@ -19,6 +16,9 @@ from kho_client.new_document import NewDocument
 from kho_client.retry import Patience, Surroundings
 from kho_client.upload import UploadOutcome, UploadProgress
 from kho_client.upload_stream import StreamTimes
+from tests.doubles.broken_link import BrokenLink
+from tests.doubles.tls_folder import TlsFolder
+from tests.doubles.upload_server import UploadServer
 
 PAGE, RENDITION = int(document_pb2.PART_KIND_PAGE), int(document_pb2.PART_KIND_RENDITION)
 DECLARATION = upload_service_pb2.DocumentDeclaration(

@@ -17,7 +17,6 @@ from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
-from tests.clients.station.throwaway_pki import ThrowawayPki
 
 from kho_station.assembly import assemble_pdf
 from kho_station.signing import (
@@ -29,6 +28,7 @@ from kho_station.signing import (
     sign_pdf,
     sign_pdf_in_thread,
 )
+from tests.clients.station.throwaway_pki import ThrowawayPki
 
 HANOI = timezone(timedelta(hours=7))
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.server.rpc.guarded_server import GuardedServer, guarded_server
 
 from kho_server.dev_pki import DevPki, write_dev_pki
 from kho_server.rpc.tls import TlsFiles
 from kho_storage.catalog.database import Database
+from tests.server.rpc.guarded_server import GuardedServer, guarded_server
 
 
 @pytest.fixture(scope="session")

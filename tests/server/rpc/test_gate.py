@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from tests.server.rpc.guarded_server import MESSAGE_BYTES, GuardedServer, reuse_request
-from tests.server.rpc.refused import Refused
 
 from kho.v1 import upload_service_pb2 as upload
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.logs import json_logs
 from kho_server.rpc.current import current_caller
 from kho_storage.errors import BlobCorrupt, CatalogUnavailable, StorageFull
+from tests.server.rpc.guarded_server import MESSAGE_BYTES, GuardedServer, reuse_request
+from tests.server.rpc.refused import Refused
 
 BEGIN = "kho.v1.UploadService/Begin"
 

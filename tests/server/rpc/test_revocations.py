@@ -7,13 +7,13 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.server.rpc.guarded_server import SERVER, GuardedServer
-from tests.server.rpc.refused import Refused
 
 from kho.v1 import upload_service_pb2 as upload
 from kho_server.archive.refusals import Reason, Refusal
 from kho_storage.catalog.standing import PostgresStanding
 from kho_storage.records.registry import DatedCode, PrincipalKind
+from tests.server.rpc.guarded_server import SERVER, GuardedServer
+from tests.server.rpc.refused import Refused
 
 
 async def open_stream(guarded: GuardedServer, name: str = "station") -> Any:

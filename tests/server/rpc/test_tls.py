@@ -5,12 +5,12 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.server.rpc.guarded_server import guarded_server
 
 from kho.v1 import upload_service_pb2 as upload
 from kho_server.dev_pki import DevPki
 from kho_server.rpc.tls import ServerTls, TlsFiles, TlsUnusable
 from kho_storage.catalog.database import Database
+from tests.server.rpc.guarded_server import guarded_server
 
 
 def replace(target: Path, source: Path) -> None:

@@ -2,10 +2,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.server.verification.signed_files import dev_signer, sign, unsigned_pdf
 
 from kho_server.dev_pki import DevPki, write_dev_pki
 from kho_server.verification.trust_folder import TrustFolder, TrustMaterial
+from tests.server.verification.signed_files import dev_signer, sign, unsigned_pdf
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 

@@ -16,9 +16,6 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
-from tests.server.verification import attacks
-from tests.server.verification.conftest import NOW
-from tests.server.verification.signed_files import dev_signer, namesake, sign, signer_with, time_stamper, unsigned_pdf
 
 from kho_server.dev_pki import DevPki, authority, revoke_signer, write_dev_pki
 from kho_server.verification.engine import judge
@@ -26,6 +23,9 @@ from kho_server.verification.explanations import explain
 from kho_server.verification.limits import FileLimits
 from kho_server.verification.trust_folder import TrustFolder, TrustMaterial
 from kho_server.verification.verdict import FieldKind, Indication, Remark, SubIndication, Verdict
+from tests.server.verification import attacks
+from tests.server.verification.conftest import NOW
+from tests.server.verification.signed_files import dev_signer, namesake, sign, signer_with, time_stamper, unsigned_pdf
 
 AT = NOW + timedelta(minutes=1)
 

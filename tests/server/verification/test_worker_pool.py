@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.server.verification.conftest import NOW
 
 from kho_server.dev_pki import DevPki, revoke_signer
 from kho_server.verification.errors import (
@@ -27,6 +26,7 @@ from kho_server.verification.limits import MIB, FileLimits, WorkerLimits
 from kho_server.verification.port import SignatureVerifier
 from kho_server.verification.verdict import Indication, Remark, SubIndication, Verdict
 from kho_server.verification.worker_pool import WorkerPool
+from tests.server.verification.conftest import NOW
 
 ONE = WorkerLimits(workers=1)
 

@@ -5,9 +5,6 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
-from tests.contracts.blob_store import BlobStoreContract
-from tests.contracts.manifest_store import ManifestStoreContract
-from tests.contracts.upload_spool import UploadSpoolContract
 
 from kho_storage.blobs.durable_files import DurableFiles
 from kho_storage.blobs.filesystem import FileSystemBlobStore
@@ -18,6 +15,9 @@ from kho_storage.blobs.measured import MeasuredBlobStore
 from kho_storage.blobs.memory import MemoryBlobStore
 from kho_storage.blobs.verifying import VerifyingBlobStore
 from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
+from tests.contracts.blob_store import BlobStoreContract
+from tests.contracts.manifest_store import ManifestStoreContract
+from tests.contracts.upload_spool import UploadSpoolContract
 
 
 class TestFileSystemBlobStore(BlobStoreContract):

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.contracts.access_log import NOW, AccessLogContract, access_record
 
 from kho_storage.catalog.access_log import PostgresAccessLog
 from kho_storage.catalog.database import Database
 from kho_storage.errors import CatalogUnavailable, Conflict
 from kho_storage.postgres.connection import ConnectionSettings
 from kho_storage.postgres.embedded import EmbeddedPostgres
+from tests.contracts.access_log import NOW, AccessLogContract, access_record
 
 
 async def rows_of(catalog: Database, table: str) -> int:

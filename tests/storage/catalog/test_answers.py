@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contracts.answer_book import AnswerBookContract, kept_answer
 
 from kho_storage.catalog.answers import PostgresAnswerBook, keep_answer
 from kho_storage.catalog.database import Database
 from kho_storage.errors import Conflict
+from tests.contracts.answer_book import AnswerBookContract, kept_answer
 
 
 class TestPostgresAnswerBook(AnswerBookContract):

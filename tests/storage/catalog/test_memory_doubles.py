@@ -1,6 +1,7 @@
 """The doubles in memory do what the real ones do."""
 
 import pytest
+
 from tests.contracts.access_log import AccessLogContract
 from tests.contracts.answer_book import AnswerBookContract
 from tests.doubles.memory_access import MemoryAccessLog, MemoryAnswerBook

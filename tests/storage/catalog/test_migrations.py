@@ -5,12 +5,12 @@ from importlib import resources
 
 import asyncpg
 import pytest
-from tests.storage.catalog.schema_facts import schema_facts
 
 from kho_storage.catalog import migrations as module
 from kho_storage.catalog.migrations import Migration, migrate, migrations
 from kho_storage.errors import StoreMismatch
 from kho_storage.postgres.connection import ConnectionSettings
+from tests.storage.catalog.schema_facts import schema_facts
 
 
 async def test_the_schema_file_and_the_migrations_build_the_same(

@@ -11,8 +11,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from tests.fixtures_postgres import create_database, drop_database
-from tests.storage.catalog.projection_dump import assert_rebuild_changes_nothing
 
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.ledger import PROJECTIONS
@@ -30,6 +28,8 @@ from kho_storage.records.registry import (
     Principal,
     PrincipalKind,
 )
+from tests.fixtures_postgres import create_database, drop_database
+from tests.storage.catalog.projection_dump import assert_rebuild_changes_nothing
 
 T = TypeVar("T")
 _START = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)

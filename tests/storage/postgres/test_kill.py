@@ -7,11 +7,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.storage.postgres.processes import ProcessFamily, ServedDatabase
 
 from kho_storage.postgres.connection import ConnectionSettings
 from kho_storage.postgres.embedded import EmbeddedOptions, EmbeddedPostgres
 from kho_storage.postgres.passwords import Passwords
+from tests.storage.postgres.processes import ProcessFamily, ServedDatabase
 
 
 def settings_of(data: Path, host: str) -> ConnectionSettings:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.storage.postgres.ordinary import OrdinaryPlace
-from tests.storage.postgres.processes import ServedDatabase
 
 from kho_storage.errors import PostgresFailed
 from kho_storage.postgres.rights import choose_rights
+from tests.storage.postgres.ordinary import OrdinaryPlace
+from tests.storage.postgres.processes import ServedDatabase
 
 SOURCES = ["installed", "wheel"]
 WE_ARE_ROOT = os.geteuid() == 0
