@@ -1,0 +1,165 @@
+"""Decides and records every disclosure: the record is durable before the answer, of refusals and misses too."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kho_server.archive.access_decision import Decision, DocumentFacts, may
+from kho_server.archive.caller import Caller
+from kho_server.archive.observer import Observer
+from kho_server.rules.acceptance import Use, acceptance_table
+from kho_server.rules.document_kind import DocumentKind as RuleKind
+from kho_server.rules.legal_days import legal_day
+from kho_server.rules.verdict import Indication, SubIndication
+from kho_storage.catalog_ports import AccessLog, RegistryCatalog
+from kho_storage.identifiers import time_ordered_uuid
+from kho_storage.records.access import AccessAction, AccessOutcome, AccessRecord
+from kho_storage.records.document import StoredDocument, StoredResult
+from kho_storage.records.registry import Grant, Officer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that was asked for: what in words (hashed before it is kept), and what was found, if anything."""
+
+    what: str
+    found: DocumentFacts | None
+    document_uuid: UUID | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What for, as far as stated."""
+
+    dossier_code: str | None = None
+    procedure_code: str | None = None
+
+
+class Disclosure:
+    """The one door's doorkeeper."""
+
+    def __init__(
+        self,
+        registry: RegistryCatalog,
+        log: AccessLog,
+        access_key: bytes,
+        clock: Callable[[], datetime],
+        observer: Observer,
+    ) -> None:
+        """`access_key` keys the hash of what was asked, so that a log does not give codes away."""
+        self._registry = registry
+        self._log = log
+        self._access_key = access_key
+        self._clock = clock
+        self._observer = observer
+
+    async def decide(
+        self,
+        caller: Caller,
+        officer: Officer,
+        action: AccessAction,
+        asked: Sequence[Asked],
+        purpose: Purpose | None = None,
+    ) -> list[AccessRecord]:
+        """Decide and record each thing asked, in order; an answer may leave only if its record says DISCLOSED."""
+        now = self._clock()
+        stated = purpose or Purpose()
+        grants = await self._grants(caller, asked)
+        records = []
+        for each in asked:
+            decision = self._decision(caller, officer, action, each, grants, now)
+            records.append(
+                AccessRecord(
+                    access_id=time_ordered_uuid(),
+                    at=now,
+                    principal_id=caller.principal.principal_id,
+                    agency_uuid=caller.principal.agency_uuid,
+                    officer_id=officer.officer_id,
+                    action=action,
+                    outcome=_outcome(decision),
+                    document_uuid=each.document_uuid,
+                    version=each.version,
+                    asked=hmac.new(self._access_key, each.what.encode(), hashlib.sha256).digest(),
+                    dossier_code=stated.dossier_code,
+                    procedure_code=stated.procedure_code,
+                    request_id=caller.request_id,
+                )
+            )
+        await self._log.record(records)
+        for outcome in AccessOutcome:
+            count = sum(record.outcome is outcome for record in records)
+            if count:
+                self._observer.accesses(action, outcome, count)
+        return records
+
+    async def close(self, record: AccessRecord, bytes_sent: int) -> None:
+        """Write down what really left."""
+        self._observer.bytes_sent(record.action, bytes_sent)
+        await self._log.close(record.access_id, record.at, self._clock(), bytes_sent)
+
+    async def _grants(self, caller: Caller, asked: Sequence[Asked]) -> dict[UUID, tuple[Grant, ...]]:
+        """Load the grants of every foreign issuer among what was found, once each."""
+        own = caller.principal.agency_uuid
+        if own is None:
+            return {}
+        issuers = {each.found.issuer_uuid for each in asked if each.found and each.found.agency_uuid != own}
+        return {issuer: await self._registry.grants_between(issuer, own) for issuer in issuers if issuer is not None}
+
+    def _decision(
+        self,
+        caller: Caller,
+        officer: Officer,
+        action: AccessAction,
+        asked: Asked,
+        grants: dict[UUID, tuple[Grant, ...]],
+        now: datetime,
+    ) -> Decision | None:
+        if asked.found is None:
+            return None
+        of_issuer = grants.get(asked.found.issuer_uuid, ()) if asked.found.issuer_uuid else ()
+        return may(caller.principal, officer, action, asked.found, of_issuer, legal_day(now))
+
+
+def _outcome(decision: Decision | None) -> AccessOutcome:
+    if decision is None:
+        return AccessOutcome.ABSENT
+    return AccessOutcome.DISCLOSED if decision.is_allowed else AccessOutcome.REFUSED
+
+
+def facts_of_result(result: StoredResult, now: datetime) -> DocumentFacts:
+    """Return what the decision needs to know of a result; the acceptance table of the day has its say."""
+    return DocumentFacts(
+        agency_uuid=result.agency_uuid,
+        issuer_uuid=result.declaration.issuer_uuid,
+        kind=result.kind,
+        state=result.state,
+        type_code=result.declaration.type_code,
+        is_accepted=_is_accepted(result, now),
+    )
+
+
+def facts_of_document(document: StoredDocument) -> DocumentFacts:
+    """Return what the decision needs to know of a document that its own agency asks for."""
+    result = document.result
+    return DocumentFacts(
+        agency_uuid=document.agency_uuid,
+        issuer_uuid=result.declaration.issuer_uuid if result else None,
+        kind=document.kind,
+        state=document.state,
+        type_code=result.declaration.type_code if result else None,
+        is_accepted=False,
+    )
+
+
+def _is_accepted(result: StoredResult, now: datetime) -> bool:
+    if result.indication is None:
+        return False
+    sub_indication = SubIndication(result.sub_indication) if result.sub_indication else None
+    decided = acceptance_table().decide(
+        Indication(result.indication), sub_indication, RuleKind(result.kind.value), legal_day(now)
+    )
+    return decided.allows(Use.REUSE)
