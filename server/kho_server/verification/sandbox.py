@@ -39,10 +39,10 @@ def confine(limits: WorkerLimits, parent: int) -> None:
 
     Exits at once if the parent is gone already. Call before any thread starts.
     """
-    resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes, limits.address_space_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold a citizen's paper
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    _lower(resource.RLIMIT_AS, limits.address_space_bytes)
+    _lower(resource.RLIMIT_CORE, 0)  # a core file would hold a citizen's paper
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
     os.nice(_NICENESS)
     libc = ctypes.CDLL(None, use_errno=True)
     # Where the kernel refuses an empty network namespace, the hook below is what is left.
@@ -52,6 +52,13 @@ def confine(limits: WorkerLimits, parent: int) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
+
+
+def _lower(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)  # a tighter limit of the service stays in force
+    resource.setrlimit(kind, (value, value))
 
 
 def deny_network() -> None:
