@@ -29,6 +29,7 @@ from kho_storage.ports import PartWriter, UploadSpool
 _T = TypeVar("_T")
 # Interrupted parts are checked so many at a time: each holds two descriptors until it is synced.
 _CHECKED_TOGETHER = 32
+_IS_COMPLETE = "this part is complete; discard it before it is written anew"
 
 
 class FileSystemUploadSpool(UploadSpool):
@@ -72,6 +73,8 @@ class FileSystemUploadSpool(UploadSpool):
         """Open a part for writing from its intact end; an older writer of it is superseded at once."""
         folder = _Part(self, upload, part)
         writers = self._writers.setdefault(upload, {})
+        if part in writers and writers[part].is_complete:
+            raise ValueError(_IS_COMPLETE)
         opened = FilePartWriter(folder, self._files, self._sync, self._threads, writers.get(part))
         writers[part] = opened
         try:
@@ -231,7 +234,7 @@ class _Part(PartFolder):
         with spool._names:
             _check(is_mine)
             if self._part in spool._listing(self._upload):
-                raise ValueError("this part is complete; discard it before it is written anew")
+                raise ValueError(_IS_COMPLETE)
             spool._folders.make(self._folder)
             file = spool._files.open_new_or_old(self._folder / layout.part_name(self._part))
             lines = self._folder / layout.ack_name(self._part)

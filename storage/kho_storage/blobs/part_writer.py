@@ -103,6 +103,11 @@ class FilePartWriter(PartWriter):
         """True while `persisted_bytes` speaks for the part: opened, and nobody else may have changed it."""
         return self._has_opened and not self._is_superseded and not self._is_closed
 
+    @property
+    def is_complete(self) -> bool:
+        """True once the part has its final name; a refused newer writer then leaves this one as it is."""
+        return self._digest is not None and not self._is_superseded
+
     async def open(self) -> None:
         """Wait for the older writer's last job, then take up the part at the end of its intact prefix."""
         prefix = await self._job(self._open)
@@ -127,7 +132,13 @@ class FilePartWriter(PartWriter):
 
     async def complete(self, expected: Digest) -> None:
         """Check, sync the file, give it its name, sync the folder."""
-        file = await self._job(self._check, expected)
+        try:
+            file = await self._job(self._check, expected)
+        except DigestMismatch:
+            # An emptied list that a power cut fills again would let the wrong bytes come back.
+            with suppress(Exception):
+                await self._sync.sync([self._list] if self._list else [])
+            raise
         # The part's folder changes at the rename, so it is synced even if its names were durable before.
         folders = self._folder.unsynced_folders()
         files = [file] if file else []
