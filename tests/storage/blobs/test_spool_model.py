@@ -230,7 +230,7 @@ class FileSpoolMachine(SpoolMachine):
 
 
 _SETTINGS = settings(
-    max_examples=150,
+    max_examples=100,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
