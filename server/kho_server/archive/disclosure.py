@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from kho_server.archive.access_decision import Decision, DocumentFacts, may
+from kho_server.archive.access_decision import Action, Decision, DocumentFacts, may
 from kho_server.archive.caller import Caller
 from kho_server.archive.observer import Observer
-from kho_server.rules.acceptance import Use, acceptance_table
-from kho_server.rules.document_kind import DocumentKind as RuleKind
 from kho_server.rules.legal_days import legal_day
-from kho_server.rules.verdict import Indication, SubIndication
 from kho_storage.catalog_ports import AccessLog, RegistryCatalog
 from kho_storage.identifiers import time_ordered_uuid
 from kho_storage.records.access import AccessAction, AccessOutcome, AccessRecord
-from kho_storage.records.document import StoredDocument, StoredResult
 from kho_storage.records.registry import Grant, Officer
+
+_ACTIONS = {
+    AccessAction.LOOKUP: Action.LOOKUP,
+    AccessAction.READ: Action.READ,
+    AccessAction.LIST: Action.READ,
+    AccessAction.REUSE: Action.REUSE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,8 @@ class Disclosure:
         own = caller.principal.agency_uuid
         if own is None:
             return {}
-        issuers = {each.found.issuer_uuid for each in asked if each.found and each.found.agency_uuid != own}
-        return {issuer: await self._registry.grants_between(issuer, own) for issuer in issuers if issuer is not None}
+        issuers = {each.found.grantor_uuid for each in asked if each.found and each.found.agency_uuid != own}
+        return {issuer: await self._registry.grants_between(issuer, own) for issuer in issuers}
 
     def _decision(
         self,
@@ -120,46 +123,11 @@ class Disclosure:
     ) -> Decision | None:
         if asked.found is None:
             return None
-        of_issuer = grants.get(asked.found.issuer_uuid, ()) if asked.found.issuer_uuid else ()
-        return may(caller.principal, officer, action, asked.found, of_issuer, legal_day(now))
+        of_issuer = grants.get(asked.found.grantor_uuid, ())
+        return may(caller.principal, officer, _ACTIONS[action], asked.found, of_issuer, legal_day(now))
 
 
 def _outcome(decision: Decision | None) -> AccessOutcome:
     if decision is None:
         return AccessOutcome.ABSENT
-    return AccessOutcome.DISCLOSED if decision.is_allowed else AccessOutcome.REFUSED
-
-
-def facts_of_result(result: StoredResult, now: datetime) -> DocumentFacts:
-    """Return what the decision needs to know of a result; the acceptance table of the day has its say."""
-    return DocumentFacts(
-        agency_uuid=result.agency_uuid,
-        issuer_uuid=result.declaration.issuer_uuid,
-        kind=result.kind,
-        state=result.state,
-        type_code=result.declaration.type_code,
-        is_accepted=_is_accepted(result, now),
-    )
-
-
-def facts_of_document(document: StoredDocument) -> DocumentFacts:
-    """Return what the decision needs to know of a document that its own agency asks for."""
-    result = document.result
-    return DocumentFacts(
-        agency_uuid=document.agency_uuid,
-        issuer_uuid=result.declaration.issuer_uuid if result else None,
-        kind=document.kind,
-        state=document.state,
-        type_code=result.declaration.type_code if result else None,
-        is_accepted=False,
-    )
-
-
-def _is_accepted(result: StoredResult, now: datetime) -> bool:
-    if result.indication is None:
-        return False
-    sub_indication = SubIndication(result.sub_indication) if result.sub_indication else None
-    decided = acceptance_table().decide(
-        Indication(result.indication), sub_indication, RuleKind(result.kind.value), legal_day(now)
-    )
-    return decided.allows(Use.REUSE)
+    return AccessOutcome.DISCLOSED if decision.allowed else AccessOutcome.REFUSED

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.content_choice import chosen_part
-from kho_server.archive.disclosure import Asked, Disclosure, Purpose, facts_of_document
+from kho_server.archive.disclosure import Asked, Disclosure, Purpose
 from kho_server.archive.lookup import Lookup
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
@@ -102,7 +102,12 @@ class HandingOut:
         document = await self._documents.document(caller.agency_uuid, name)
         asked = Asked(document_id, None)
         if document is not None:
-            asked = Asked(document_id, facts_of_document(document), document.document_uuid, version or document.version)
+            asked = Asked(
+                document_id,
+                DocumentFacts.of_document(document, legal_day(self._clock())),
+                document.document_uuid,
+                version or document.version,
+            )
         record = (await self._disclosure.decide(caller, officer, AccessAction.READ, [asked]))[0]
         if document is None or record.outcome is not AccessOutcome.DISCLOSED:
             raise Absent(Reason.DOCUMENT_NOT_FOUND)

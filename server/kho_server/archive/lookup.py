@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from kho_server.archive.access_decision import DocumentFacts
 from kho_server.archive.caller import Caller, acting_officer
-from kho_server.archive.disclosure import Asked, Disclosure, Purpose, facts_of_result
+from kho_server.archive.disclosure import Asked, Disclosure, Purpose
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.rules.errors import RuleViolation
 from kho_server.rules.legal_days import legal_day, parse_day
@@ -128,4 +129,4 @@ def _first(stored: dict[str, StoredResult], keys: tuple[str, ...]) -> StoredResu
 def _asked(what: str, result: StoredResult | None, now: datetime) -> Asked:
     if result is None:
         return Asked(what, None)
-    return Asked(what, facts_of_result(result, now), result.document_uuid, result.version)
+    return Asked(what, DocumentFacts.of_result(result, legal_day(now)), result.document_uuid, result.version)

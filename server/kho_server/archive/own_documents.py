@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kho_server.archive.caller import Caller, acting_officer
-from kho_server.archive.disclosure import Asked, Disclosure, facts_of_document
+from kho_server.archive.disclosure import Asked, Disclosure
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
 from kho_server.archive.standing import Standing
@@ -57,7 +57,12 @@ class OwnDocuments:
         if document is None:
             await self._disclosure.decide(caller, officer, AccessAction.READ, [Asked(name, None)])
             raise Absent(Reason.DOCUMENT_NOT_FOUND)
-        asked = Asked(name, facts_of_document(document), document.document_uuid, document.version)
+        asked = Asked(
+            name,
+            DocumentFacts.of_document(document, legal_day(self._clock())),
+            document.document_uuid,
+            document.version,
+        )
         await self._disclosure.decide(caller, officer, AccessAction.READ, [asked])
         return document
 
@@ -78,7 +83,13 @@ class OwnDocuments:
             raise Refusal(Reason.FIELD_MALFORMED, field="state")
         found = await self._documents.documents(caller.agency_uuid, key, state, after, limit)
         asked = [
-            Asked(str(each.document_id), facts_of_document(each), each.document_uuid, each.version) for each in found
+            Asked(
+                str(each.document_id),
+                DocumentFacts.of_document(each, legal_day(self._clock())),
+                each.document_uuid,
+                each.version,
+            )
+            for each in found
         ]
         await self._disclosure.decide(caller, officer, AccessAction.LIST, asked)
         return found
