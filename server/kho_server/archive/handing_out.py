@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from kho_server.archive.access_decision import DocumentFacts
 from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.content_choice import chosen_part
 from kho_server.archive.disclosure import Asked, Disclosure, Purpose

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from kho_server.archive.access_decision import DocumentFacts
 from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.disclosure import Asked, Disclosure
 from kho_server.archive.refusals import Absent, Reason, Refusal

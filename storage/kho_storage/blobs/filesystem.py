@@ -97,6 +97,10 @@ class FileSystemBlobStore(BlobStore):
                 for digest in await self._job(self._list, self._root / name):
                     yield digest
 
+    def path(self, digest: Digest) -> Path:
+        """Return where the bytes of a digest lie if they are stored; for reading only."""
+        return self._path(digest)
+
     async def identity(self, digest: Digest) -> FileIdentity:
         """Return what tells whether the file is still the one that was examined."""
         return await self._job(lambda: _identity(self._open(digest)))
