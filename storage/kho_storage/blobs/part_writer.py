@@ -236,7 +236,6 @@ class FilePartWriter(PartWriter):
     def _add_line(self) -> None:
         if self._list is None:
             self._list = self._folder.open_list(self._is_mine)
-            self._has_durable_names = False
         self._files.write(self._list, [self._now.line()], self._now.lines * LINE_BYTES)
         self._now.lines += 1
 

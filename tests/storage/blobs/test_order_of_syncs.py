@@ -139,3 +139,29 @@ async def test_a_copy_and_a_manifest_are_synced_before_they_are_named(tmp_path: 
     assert [step for step, _ in files.taken()] == ["sync file", "name", *["sync folder"] * 3]
     assert os.listdir(tmp_path / "incoming") == []
     await sync.close()
+
+
+async def test_what_a_killed_process_left_is_synced_before_it_is_told(tmp_path: Path, threads: Executor) -> None:
+    files = RecordingFiles(tmp_path)
+    sync = GroupSync(files)
+    spool = FileSystemUploadSpool(tmp_path, sync=sync, threads=threads, files=files)
+    digest = Digest.of(b"page")
+    complete = await spool.writer(_UPLOAD, _PAGE)
+    await complete.append([b"page"])
+    await complete.complete(digest)
+    half = await spool.writer(_UPLOAD, PartId(PartKind.PAGE, 2))
+    await half.append([b"half"])
+    await half.close()
+    files.taken()
+
+    names = [("sync file", f"{_FOLDER}/p00002.ack"), ("sync file", f"{_FOLDER}/p00002.part")]
+    parents = [_FOLDER, f"{_UPLOAD.agency}/{_UPLOAD.document}", f"{_UPLOAD.agency}", "."]
+    folders = sorted(("sync folder", each) for each in parents)
+    again = FileSystemUploadSpool(tmp_path, sync=sync, threads=threads, files=files)
+    assert [each.persisted_bytes for each in await again.parts(_UPLOAD)] == [4, 4]
+    assert files.taken() == [*names, *folders]
+
+    third = FileSystemUploadSpool(tmp_path, sync=sync, threads=threads, files=files)
+    assert (await third.writer(_UPLOAD, PartId(PartKind.PAGE, 2))).persisted_bytes == 4
+    assert files.taken() == [*names, *folders]
+    await sync.close()
