@@ -14,7 +14,6 @@ from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
 
 _log = logging.getLogger("kho.tidying")
 _TOGETHER = 500
-_ANSWERS_KEPT = timedelta(days=30)
 
 
 class Tidying:
@@ -31,8 +30,9 @@ class Tidying:
         manifests: ManifestStore,
         clock: Callable[[], datetime],
         observer: Observer,
+        answers_kept: timedelta = timedelta(days=30),
     ) -> None:
-        """Hand in the stores."""
+        """Hand in the stores, and for how long answers are repeated (AIP-155)."""
         self._uploads = uploads
         self._documents = documents
         self._answers = answers
@@ -41,6 +41,7 @@ class Tidying:
         self._manifests = manifests
         self._clock = clock
         self._observer = observer
+        self._answers_kept = answers_kept
 
     async def settle(self) -> int:
         """At start-up, before anyone is served: remove manifests without rows and blobs that only they named.
@@ -96,5 +97,5 @@ class Tidying:
         return cleaned
 
     async def forget_answers(self) -> int:
-        """Forget answers older than 30 days (AIP-155)."""
-        return await self._answers.forget_before(self._clock() - _ANSWERS_KEPT)
+        """Forget answers older than they are kept."""
+        return await self._answers.forget_before(self._clock() - self._answers_kept)
