@@ -49,7 +49,7 @@ class Metrics:
         self.verify_seconds = histogram("kho_verify_seconds", "Seconds that one verification took.")
         self.verifications_waiting = gauge("kho_verifications_waiting", "Document versions that wait for a verdict.")
         self.worker_restarts = counter(
-            "kho_verification_worker_restarts_total", "Verification workers that were replaced, by cause.", ["cause"]
+            "kho_verification_worker_restarts_total", "Verification workers that were lost or killed and replaced."
         )
         self.lookups = counter("kho_lookups_total", "Codes looked up, by outcome.", ["outcome"])
         self.reuses = counter("kho_reuses_total", "Calls for another agency's content, by outcome.", ["outcome"])
@@ -87,3 +87,16 @@ class Metrics:
         self.background_failures = counter(
             "kho_background_failures_total", "Rounds of background work that failed, by task.", ["task"]
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what has not happened yet as 0: a rate over a series that appears with its first event misses it."""
+        for kind in ("sent", "copied"):
+            self.bytes_received.labels(kind)
+        for way in ("read", "reuse"):
+            self.bytes_sent.labels(way)
+        for outcome in ("disclosed", "refused", "absent"):
+            self.lookups.labels(outcome)
+            self.reuses.labels(outcome)
+        for indication in ("TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE", "NO_SIGNATURE"):
+            self.verdicts.labels(indication)

@@ -16,6 +16,10 @@ class ConfigError(ValueError):
     """A setting cannot be used; the message names the setting and says what it must be."""
 
 
+class CannotListen(Exception):
+    """An address that was configured rightly cannot be listened on; the message says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen; port 0 means any free port."""

@@ -30,11 +30,15 @@ class Condition:
 class Health:
     """The health servicer and what it says."""
 
-    def __init__(self, services: Iterable[str]) -> None:
-        """Say NOT_SERVING of all services until the first condition is known."""
+    def __init__(self) -> None:
+        """Know nothing yet: not serving."""
         self.servicer = HealthServicer()
-        self._services = ("", *services)
+        self._services: tuple[str, ...] = ("",)
         self.condition = Condition(database_answers=False, disk_has_room=False)
+
+    def know(self, services: Iterable[str]) -> None:
+        """Take over the names of the services that are served; what is not among them is NOT_FOUND."""
+        self._services = ("", *services)
 
     async def say(self, condition: Condition) -> None:
         """Take a condition over; watchers hear of what changed."""

@@ -1,0 +1,90 @@
+"""Looks at the server from inside, so that health and metrics tell the truth."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from kho_server.background import Background
+from kho_server.disk_room import DiskRoom
+from kho_server.metrics import Metrics
+from kho_server.rpc.health import Condition, Health
+from kho_server.rpc.tls import ServerTls
+from kho_server.verification.worker_pool import WorkerPool
+from kho_storage.catalog.database import Database
+from kho_storage.catalog.sequencer import Sequencer
+from kho_storage.errors import StorageError
+
+_CONDITION_EVERY_S = 1.0
+_LAG_EVERY_S = 0.25
+_LAG_WINDOW = 20
+_TLS_EVERY_S = 30.0
+
+
+class Probes:
+    """Rounds of looking: database and disk, event loop, workers, certificates."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sequencer: Sequencer,
+        disk: DiskRoom,
+        pool: WorkerPool,
+        tls: ServerTls,
+        health: Health,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Look at these."""
+        self._database = database
+        self._sequencer = sequencer
+        self._disk = disk
+        self._pool = pool
+        self._tls = tls
+        self._health = health
+        self._metrics = metrics
+        self._clock = clock
+        self._restarts = 0
+
+    def start(self, background: Background) -> None:
+        """Look again and again."""
+        background.every("probe", _CONDITION_EVERY_S, self.look)
+        background.every("probe_tls", _TLS_EVERY_S, self.look_at_tls)
+        background.keep("probe_event_loop", self._watch_event_loop)
+
+    async def look(self) -> None:
+        """Look once at database, disk and workers, and say how the server stands."""
+        try:
+            await self._database.ping()
+            answers = True
+        except StorageError:
+            answers = False
+        metrics = self._metrics
+        metrics.database_up.set(answers)
+        idle = self._database.connections_idle
+        metrics.database_connections.labels("idle").set(idle)
+        metrics.database_connections.labels("used").set(self._database.connections_open - idle)
+        metrics.disk_free_bytes.set(self._disk.free_bytes)
+        metrics.event_position_lag.set(self._sequencer.lag.events)
+        metrics.verifications_waiting.set(self._pool.waiting)
+        restarts = self._pool.restarts
+        metrics.worker_restarts.inc(restarts - self._restarts)
+        self._restarts = restarts
+        if not self._health.condition.is_draining:
+            await self._health.say(Condition(database_answers=answers, disk_has_room=self._disk.has_room))
+
+    async def look_at_tls(self) -> None:
+        """Take changed TLS files over even while nobody connects, and say how long the certificates last."""
+        await asyncio.to_thread(self._tls.renewed)
+        for use, days in self._tls.material.days_left(self._clock()).items():
+            self._metrics.certificate_days_left.labels(use).set(days)
+
+    async def _watch_event_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            worst = 0.0
+            for _ in range(_LAG_WINDOW):
+                due = loop.time() + _LAG_EVERY_S
+                await asyncio.sleep(_LAG_EVERY_S)
+                worst = max(worst, loop.time() - due)
+            self._metrics.event_loop_lag_seconds.set(worst)
