@@ -66,6 +66,7 @@ class Config:
         "Set it in the environment, not as a flag: it may hold a password.",
         optional(str),
         None,
+        is_secret=True,
     )
     database_source: DatabaseSource = setting(
         "Which programs run the own PostgreSQL: installed, wheel, or auto (installed before wheel).",

@@ -30,7 +30,9 @@ class OpsServer:
         self._registry = registry
         self._readiness = readiness
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen and return host and port; OSError when the address is taken."""
@@ -39,13 +41,20 @@ class OpsServer:
         return str(bound[0]), int(bound[1])
 
     async def stop(self) -> None:
-        """Stop listening. Idempotent."""
+        """Stop listening and hang up on whoever is connected. Idempotent."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        for writer in self._open:
+            writer.transport.abort()
+        await self._idle.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        if len(self._open) >= _CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._open.add(writer)
+        self._idle.clear()
         try:
             async with asyncio.timeout(_REQUEST_TIMEOUT_S):
                 status, kind, body = await self._answer(reader)
@@ -58,14 +67,14 @@ class OpsServer:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
-            self._open -= 1
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._open.discard(writer)
+            if not self._open:
+                self._idle.set()
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
-        if self._open > _CONNECTIONS:
-            return HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"too many connections\n"
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, _, rest = head[0].partition(" ")
         path = rest.partition(" ")[0].partition("?")[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 _T = TypeVar("_T")
-_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):(?P<port>\d{1,5})\Z")
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})\Z")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
@@ -41,13 +41,13 @@ class Address:
 
 
 def _whole(text: str, low: int, high: int) -> int:
-    if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
         raise ValueError(f"must be a whole number from {low} to {high}")
     return int(text)
 
 
 def _seconds(text: str, low: float, high: float) -> float:
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text) or not low <= float(text) <= high:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) or not low <= float(text) <= high:
         raise ValueError(f"must be a number from {low:g} to {high:g}")
     return float(text)
 
@@ -66,12 +66,22 @@ def one_of(text: str, *words: str) -> str:
     return text
 
 
-def setting(help_text: str, parse: Callable[[str], _T], default: object = dataclasses.MISSING, unit: str = "") -> _T:
-    """Declare a setting: what it does and what zero means, how its text is read, in which unit it is."""
+def setting(
+    help_text: str,
+    parse: Callable[[str], _T],
+    default: object = dataclasses.MISSING,
+    unit: str = "",
+    *,
+    is_secret: bool = False,
+) -> _T:
+    """Declare a setting: what it does and what zero means, how its text is read, in which unit it is.
+
+    A secret stays out of `repr`.
+    """
     metadata = {"help": help_text, "parse": parse, "unit": unit}
     if default is dataclasses.MISSING:
         return cast(_T, dataclasses.field(metadata=metadata))
-    return cast(_T, dataclasses.field(default=default, metadata=metadata))
+    return cast(_T, dataclasses.field(default=default, metadata=metadata, repr=not is_secret))
 
 
 def count(help_text: str, default: int, low: int, high: int, unit: str = "") -> int:
