@@ -3,7 +3,7 @@
 Never for a province: every private key lies unencrypted beside its certificate, and every name says
 DEVELOPMENT ONLY.
 
-    ca.crt                     root of the TLS certificates
+    ca.crt, ca.key             root of the TLS certificates; the key stays, so that further desks can be let in
     server.crt, server.key     localhost, 127.0.0.1, ::1
     NAME.crt, NAME.key         callers, see `CALLERS`
     sign/officer.p12, sign/agency-a.p12           signers, no passphrase, with their chain
@@ -65,6 +65,11 @@ class DevPki:
         return self.folder / "ca.crt"
 
     @property
+    def ca_key(self) -> Path:
+        """Private key of that root, PEM, mode 0600."""
+        return self.folder / "ca.key"
+
+    @property
     def server_certificate(self) -> Path:
         """The server's certificate for loopback names."""
         return self.folder / "server.crt"
@@ -96,6 +101,7 @@ class DevPki:
         sign, trust = self.folder / "sign", self.trust
         return (
             self.ca,
+            self.ca_key,
             self.server_certificate,
             self.server_key,
             *(path for name in CALLERS for path in (self.certificate(name), self.key(name))),
@@ -157,10 +163,24 @@ def revoke_signer(pki: DevPki, signer: str, *, at: datetime, now: datetime | Non
 
 def authority(pki: DevPki, name: str) -> Holder:
     """Read a signing authority (`root` or `issuing-ca`) with its key, to issue further test signers."""
-    key = load_pem_private_key((pki.folder / "sign" / f"{name}.key").read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    certificate = x509.load_pem_x509_certificate((pki.folder / "sign" / f"{name}.crt").read_bytes())
-    return Holder(key, certificate)
+    return _holder(pki.folder / "sign" / f"{name}.crt", pki.folder / "sign" / f"{name}.key")
+
+
+def issue_caller(pki: DevPki, name: str, folder: Path, *, now: datetime) -> tuple[Path, Path]:
+    """Write NAME.crt and NAME.key of a further caller into `folder`; whoever it is must still be registered."""
+    valid = (now - BACKDATED, now + CERTIFICATE_LIFE)
+    caller = _caller(name, _holder(pki.ca, pki.ca_key), valid)
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    _write(certificate, caller.certificate_pem())
+    _write(key, caller.key_pem(), secret=True)
+    return certificate, key
+
+
+def issue_signer(pki: DevPki, common_name: str, path: Path, *, now: datetime) -> None:
+    """Write the PKCS#12 file (no passphrase) of a further signer, whom the trust folder accepts."""
+    issuing = authority(pki, "issuing-ca")
+    signer = _signer(common_name, issuing, now)
+    _write(path, pkcs12_of(signer, path.stem, (issuing, authority(pki, "root"))), secret=True)
 
 
 def _write_tls(pki: DevPki, now: datetime) -> None:
@@ -175,6 +195,7 @@ def _write_tls(pki: DevPki, now: datetime) -> None:
         is_authority=True,
     )
     _write(pki.ca, ca.certificate_pem())
+    _write(pki.ca_key, ca.key_pem(), secret=True)
     server = issue(
         distinguished_name("localhost", ORGANISATION),
         tls_key(),
@@ -187,9 +208,7 @@ def _write_tls(pki: DevPki, now: datetime) -> None:
     _write(pki.server_certificate, server.certificate_pem())
     _write(pki.server_key, server.key_pem(), secret=True)
     for name in CALLERS:
-        subject = distinguished_name(name, ORGANISATION)
-        usages = ("digital_signature",)
-        caller = issue(subject, tls_key(), ca, usages=usages, valid=life, purposes=(CLIENT_PURPOSE,))
+        caller = _caller(name, ca, life)
         _write(pki.certificate(name), caller.certificate_pem())
         _write(pki.key(name), caller.key_pem(), secret=True)
 
@@ -219,10 +238,25 @@ def _write_signing(pki: DevPki, now: datetime) -> None:
         _write(pki.trust / f"{name}.crt", holder.certificate_pem())
         _write_crl(pki, name, (), now)
     for name, common_name in SIGNERS.items():
-        subject = distinguished_name(common_name, ORGANISATION)
-        valid = (now - BACKDATED, now + CERTIFICATE_LIFE)
-        signer = issue(subject, signing_key(), issuing, usages=_SIGNER_USAGES, valid=valid)
+        signer = _signer(common_name, issuing, now)
         _write(pki.signer(name), pkcs12_of(signer, name, (issuing, root)), secret=True)
+
+
+def _caller(name: str, ca: Holder, valid: tuple[datetime, datetime]) -> Holder:
+    subject = distinguished_name(name, ORGANISATION)
+    return issue(subject, tls_key(), ca, usages=("digital_signature",), valid=valid, purposes=(CLIENT_PURPOSE,))
+
+
+def _signer(common_name: str, issuing: Holder, now: datetime) -> Holder:
+    valid = (now - BACKDATED, now + CERTIFICATE_LIFE)
+    subject = distinguished_name(common_name, ORGANISATION)
+    return issue(subject, signing_key(), issuing, usages=_SIGNER_USAGES, valid=valid)
+
+
+def _holder(certificate: Path, key: Path) -> Holder:
+    private = load_pem_private_key(key.read_bytes(), None)
+    assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return Holder(private, x509.load_pem_x509_certificate(certificate.read_bytes()))
 
 
 def pkcs12_of(signer: Holder, name: str, chain: Iterable[Holder]) -> bytes:

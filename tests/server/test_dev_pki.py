@@ -14,6 +14,8 @@ from kho_server.dev_pki import (
     CRL_LIFE,
     DevPki,
     DevPkiError,
+    issue_caller,
+    issue_signer,
     revoke_signer,
     write_dev_pki,
 )
@@ -114,3 +116,27 @@ def test_empty_folder_is_taken(tmp_path: Path) -> None:
     folder = tmp_path / "pki"
     folder.mkdir()
     assert write_dev_pki(folder, now=NOW).ca.is_file()
+
+
+def test_further_callers_and_signers_are_of_the_same_authorities(pki: DevPki, tmp_path: Path) -> None:
+    certificate, key = issue_caller(pki, "station-2", tmp_path, now=NOW)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    signer = tmp_path / "commune.p12"
+    issue_signer(pki, "Ủy ban nhân dân xã Mẫu", signer, now=NOW)
+    issue_signer(pki, "Ủy ban nhân dân xã Mẫu", signer, now=NOW)
+    assert stat.S_IMODE(signer.stat().st_mode) == 0o600
+    loaded = SimpleSigner.load_pkcs12(signer)
+    assert loaded is not None
+    assert loaded.signing_cert.subject.native["common_name"] == "Ủy ban nhân dân xã Mẫu"
+    leaf = tmp_path / "signer.crt"
+    leaf.write_text(ssl.DER_cert_to_PEM_cert(loaded.signing_cert.dump()))
+    sign = pki.folder / "sign"
+    at = ["-attime", str(int(NOW.timestamp()) + 60)]
+    chain = ["-CAfile", str(sign / "root.crt"), "-untrusted", str(sign / "issuing-ca.crt")]
+    for command in (
+        ["openssl", "verify", *at, "-CAfile", str(pki.ca), "-purpose", "sslclient", str(certificate)],
+        ["openssl", "verify", *at, *chain, str(leaf)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
