@@ -75,11 +75,6 @@ class PostgresPrincipals:
         row = await self._database.fetch_one(statement, certificate_sha256, list(issuer_key_sha256s), subject)
         return _principal_of(row) if row else None
 
-    async def ended_among(self, principal_ids: Sequence[UUID], at: datetime) -> tuple[UUID, ...]:
-        """Return those of the given principals that do not stand at an instant: revoked, ended, agency revoked."""
-        rows = await self._database.fetch(statements("registry")["ended_among"], list(principal_ids), at)
-        return tuple(row["principal_id"] for row in rows)
-
     async def principals(self, agency_id: str | None, after: UUID | None, limit: int) -> tuple[Principal, ...]:
         """Return principals in order of id; agency None: all."""
         rows = await self._database.fetch(statements("registry")["list_principals"], agency_id, after, limit)

@@ -30,6 +30,13 @@ def make_socket_folder(data: Path) -> Path:
     return folder
 
 
+def find_socket_folder(data: Path) -> Path | None:
+    """Return the folder that the last start made, None if there is none."""
+    link = data / "socket.link"
+    folder = link.readlink() if link.is_symlink() else data / "socket"
+    return folder if folder.is_dir() else None
+
+
 def clear_socket_folder(data: Path) -> None:
     """Remove the socket folder of an earlier start; nobody may be listening in it any more."""
     shutil.rmtree(data / "socket", ignore_errors=True)

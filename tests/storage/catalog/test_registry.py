@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.ledger import PROJECTIONS
 from kho_storage.catalog.registry import PostgresRegistry
+from kho_storage.catalog.standing import PostgresStanding
 from kho_storage.errors import Conflict
 from kho_storage.postgres.embedded import EmbeddedPostgres
 from kho_storage.records.registry import (
@@ -216,7 +217,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 assert found.agency_revoked_at == self.agencies[str(found.agency_id)].revoked_at
         ids = sorted(self.principals)
         stands = {known.principal_id for known in self.principals.values() if self.stands(known)}
-        assert set(self.run(self.registry.ended_among(ids, self.now))) == set(ids) - stands
+        assert set(self.run(PostgresStanding(self.database).ended_among(ids, self.now))) == set(ids) - stands
         for grant in self.grants.values():
             between = self.run(self.registry.grants_between(grant.grantor_uuid, grant.grantee_uuid))
             assert (grant in between) == (grant.revoked_at is None)

@@ -60,14 +60,6 @@ WHERE certificate_sha256 = $1 OR (issuer_key_sha256 = ANY ($2::text[]) AND subje
 ORDER BY revoked_at DESC NULLS FIRST, certificate_sha256 NULLS LAST, valid_from DESC, principal_id
 LIMIT 1
 
--- name: ended_among
--- Those whose registration does not stand at an instant, or is not here. $1 principal_ids, $2 instant
-SELECT asked.principal_id
-FROM unnest($1::uuid[]) AS asked (principal_id)
-LEFT JOIN kho.registered_principal AS p USING (principal_id)
-WHERE (p.revoked_at IS NULL AND p.agency_revoked_at IS NULL AND p.valid_from <= $2
-       AND (p.valid_to IS NULL OR $2 < p.valid_to)) IS NOT TRUE
-
 -- name: list_principals
 -- $1 agency_id or null, $2 after principal_id, $3 limit
 SELECT principal_id, kind, agency_uuid, agency_id, display_name, certificate_sha256, issuer_key_sha256, subject,
