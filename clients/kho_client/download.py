@@ -6,21 +6,22 @@ Bytes gather in FILE.part; it takes the place of FILE only when its SHA-256 is t
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import google_crc32c
 from grpc import aio
 
 from kho.v1 import content_pb2
 from kho_client.calls import Calls
-from kho_client.connection import file_unreadable
 from kho_client.errors import ContentDamaged, KhoError, Text, local_problem
 from kho_client.retry import Patience
 
 ContentMessage = content_pb2.ContentHeader | content_pb2.ContentData
-OpenContent = Callable[[int], AsyncIterator[ContentMessage]]
+OpenContent = Callable[[int], AsyncGenerator[ContentMessage, None]]
 """Asks the server for content from an offset on; yields the header, then data."""
 
 # A link that damages a message twice in a row will damage the next one too.
@@ -89,23 +90,24 @@ class Download:
                 return self._downloaded(resumed)
 
     async def _stream(self, offset: int) -> None:
-        is_announced = False
-        with await asyncio.to_thread(self._partial.open, "ab") as file:
-            async for message in self._open(offset):
-                if isinstance(message, content_pb2.ContentHeader):
-                    self._announce(message)
-                    is_announced = True
-                    continue
-                if not is_announced or message.offset != offset or self._is_damaged(message):
-                    raise self._link_damages()
-                await asyncio.to_thread(file.write, message.data)
-                offset += len(message.data)
-                self._damaged = 0
-                self._retry.progress()
-                self._on_progress(offset, self._header.size_bytes)
-            await asyncio.to_thread(_sync, file.fileno(), file.flush)
-        if offset < self._header.size_bytes:
-            raise self._link_damages()
+        with ExitStack() as opened:
+            file: BinaryIO | None = None
+            async with aclosing(self._open(offset)) as messages:
+                async for message in messages:
+                    if isinstance(message, content_pb2.ContentHeader):
+                        self._announce(message)
+                        file = opened.enter_context(await asyncio.to_thread(self._partial.open, "ab"))
+                        continue
+                    if file is None or message.offset != offset or _is_damaged(message):
+                        raise self._link_damages()
+                    await asyncio.to_thread(file.write, message.data)
+                    offset += len(message.data)
+                    self._damaged = 0
+                    self._retry.progress()
+                    self._on_progress(offset, self._header.size_bytes)
+            if file is None or offset < self._header.size_bytes:
+                raise self._link_damages()
+            await asyncio.to_thread(_sync, file)
 
     def _announce(self, header: content_pb2.ContentHeader) -> None:
         if self._header.digest and header.digest != self._header.digest:
@@ -123,9 +125,6 @@ class Download:
                 return
         await asyncio.to_thread(self._partial.unlink, missing_ok=True)
         raise _wrong_digest(retryable=False)
-
-    def _is_damaged(self, message: content_pb2.ContentData) -> bool:
-        return bool(google_crc32c.value(message.data) != message.crc32c)
 
     def _link_damages(self) -> KhoError:
         self._damaged += 1
@@ -154,9 +153,13 @@ class Download:
         )
 
 
-def _sync(descriptor: int, flush: Callable[[], None]) -> None:
-    flush()
-    os.fsync(descriptor)
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _is_damaged(message: content_pb2.ContentData) -> bool:
+    return bool(google_crc32c.value(message.data) != message.crc32c)
 
 
 def _sha256(path: Path) -> str:
@@ -172,11 +175,10 @@ def _wrong_digest(*, retryable: bool) -> ContentDamaged:
     return ContentDamaged("DATA_LOSS", "CONTENT_DIGEST_MISMATCH", text, retryable=retryable)
 
 
-def _unwritable(path: Path, error: OSError) -> Exception:
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        text = Text(
-            f"Không ghi được tệp {path} ({error.strerror}). Hãy chọn thư mục khác.",
-            f"The file {path} cannot be written ({error.strerror}). Choose another folder.",
-        )
-        return local_problem("FILE_UNWRITABLE", text, file=str(path))
-    return file_unreadable(path, error)
+def _unwritable(path: Path, error: OSError) -> KhoError:
+    why = error.strerror or type(error).__name__
+    text = Text(
+        f"Không ghi được tệp {path} ({why}). Hãy chọn thư mục khác hoặc giải phóng ổ đĩa.",
+        f"The file {path} cannot be written ({why}). Choose another folder or make room.",
+    )
+    return local_problem("FILE_UNWRITABLE", text, file=str(path))

@@ -4,7 +4,7 @@ async with KhoClient(Connection("kho.example:7443", Path("ca.crt"), Path("me.crt
     outcome = await kho.upload(declaration, pages, signed=Path("result.pdf"))
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -106,10 +106,14 @@ class KhoClient:
         if not request.purpose.officer_id:
             request.purpose.officer_id = self.officer_id
 
-        async def open_content(offset: int) -> AsyncIterator[ContentMessage]:
+        async def open_content(offset: int) -> AsyncGenerator[ContentMessage, None]:
             request.offset = offset
-            async for response in self._reuse.Reuse(request):
-                yield response.header.content if response.HasField("header") else response.data
+            call = self._reuse.Reuse(request)
+            try:
+                async for response in call:
+                    yield response.header.content if response.HasField("header") else response.data
+            finally:
+                call.cancel()
 
         return await Download(self.calls, open_content, target, on_progress=on_progress).run()
 
@@ -127,10 +131,14 @@ class KhoClient:
             document_id=document_id, version=version, part=part, officer_id=self.officer_id
         )
 
-        async def open_content(offset: int) -> AsyncIterator[ContentMessage]:
+        async def open_content(offset: int) -> AsyncGenerator[ContentMessage, None]:
             request.offset = offset
-            async for response in self._documents.ReadContent(request):
-                yield response.header if response.HasField("header") else response.data
+            call = self._documents.ReadContent(request)
+            try:
+                async for response in call:
+                    yield response.header if response.HasField("header") else response.data
+            finally:
+                call.cancel()
 
         return await Download(self.calls, open_content, target, on_progress=on_progress).run()
 

@@ -37,7 +37,7 @@ async def upload_small(
     """
     stub = upload_service_pb2_grpc.UploadServiceStub(calls.channel)
     try:
-        response = await answer_of(stub.UploadSmall(_messages(begin, parts), timeout=_TIMEOUT_S))
+        response = await answer_of(stub.UploadSmall, _messages(begin, parts), timeout_s=_TIMEOUT_S)
     except aio.AioRpcError as error:
         raise await calls.understood(error) from error
     return response.commit

@@ -6,6 +6,7 @@ status is taken the moment it is there, by a task that was waiting before the wr
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -54,13 +55,36 @@ class StreamEnd:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
-async def answer_of(call: aio.StreamUnaryCall[RequestT, ResponseT]) -> ResponseT:
-    """Wait for the one answer to a stream of requests; AioRpcError as the server meant it."""
+async def answer_of(
+    method: aio.StreamUnaryMultiCallable[RequestT, ResponseT],
+    requests: AsyncIterator[RequestT],
+    *,
+    timeout_s: float | None = None,
+) -> ResponseT:
+    """Stream requests and wait for the one answer; AioRpcError as the server meant it.
+
+    What `requests` raises is raised here: grpc.aio alone would swallow it and cancel the call.
+    """
+    failures: list[Exception] = []
+
+    async def noted() -> AsyncIterator[RequestT]:
+        try:
+            async for request in requests:
+                yield request
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    call = method(noted(), timeout=timeout_s)
     end = StreamEnd(call)
     try:
         return await call
     except aio.AioRpcError as error:
         raise await end.unmasked(error) from error
+    except asyncio.CancelledError:
+        if failures:
+            raise failures[0] from None
+        raise
     finally:
         await end.close()
 

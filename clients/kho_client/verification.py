@@ -9,7 +9,6 @@ from grpc import aio
 from kho.v1 import verdict_pb2, verification_service_pb2, verification_service_pb2_grpc
 from kho_client.calls import Calls
 from kho_client.connection import file_unreadable
-from kho_client.errors import KhoError
 from kho_client.stream_end import answer_of
 
 CHUNK_BYTES = 256 * 1024
@@ -27,17 +26,10 @@ class Verification:
         """Stream a file and return the verdict; nothing is kept. LocalProblem FILE_UNREADABLE, KhoError."""
         retry = self._calls.retry()
         while True:
-            unreadable: list[KhoError] = []
             try:
-                response = await answer_of(self._stub.VerifyFile(_pieces(path, unreadable)))
+                return (await answer_of(self._stub.VerifyFile, _pieces(path))).verdict
             except aio.AioRpcError as error:
-                if unreadable:
-                    raise unreadable[0] from error
                 await retry.wait_after(await self._calls.understood(error))
-            else:
-                if unreadable:
-                    raise unreadable[0]
-                return response.verdict
 
     async def verify_document(self, request: verification_service_pb2.VerifyDocumentRequest) -> verdict_pb2.Verdict:
         """Judge an own document again, now."""
@@ -50,12 +42,10 @@ class Verification:
         return await self._calls.unary(self._stub.ListVerdicts, request)
 
 
-async def _pieces(path: Path, unreadable: list[KhoError]) -> AsyncIterator[verification_service_pb2.VerifyFileRequest]:
-    """Yield the file; gRPC swallows what its request iterator raises, so a local failure is noted beside."""
+async def _pieces(path: Path) -> AsyncIterator[verification_service_pb2.VerifyFileRequest]:
     try:
         async with aiofiles.open(path, "rb") as file:
             while data := await file.read(CHUNK_BYTES):
                 yield verification_service_pb2.VerifyFileRequest(data=data)
     except OSError as error:
-        unreadable.append(file_unreadable(path, error))
-        raise
+        raise file_unreadable(path, error) from error
