@@ -11,11 +11,16 @@ from kho.v1 import error_reason_pb2, registry_pb2, registry_service_pb2
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.registration import Line
 from kho_server.archive.registration_fields import SaidAgency, SaidDated, SaidOfficer, SaidPrincipal
-from kho_server.rpc.principal_codec import KIND_NUMBERS
 from kho_server.rpc.status import told_of
 from kho_storage.records.registry import Agency, DatedCode, DatedName, Officer, PrincipalKind
 
-_KINDS: dict[int, PrincipalKind] = {number: kind for kind, number in KIND_NUMBERS.items()}
+_KINDS = {
+    registry_pb2.PRINCIPAL_KIND_STATION: PrincipalKind.STATION,
+    registry_pb2.PRINCIPAL_KIND_AGENCY_SYSTEM: PrincipalKind.AGENCY_SYSTEM,
+    registry_pb2.PRINCIPAL_KIND_PORTAL: PrincipalKind.PORTAL,
+    registry_pb2.PRINCIPAL_KIND_OPERATOR: PrincipalKind.OPERATOR,
+    registry_pb2.PRINCIPAL_KIND_ADMINISTRATOR: PrincipalKind.ADMINISTRATOR,
+}
 
 
 def fingerprint_of(request: Message) -> bytes:

@@ -90,7 +90,7 @@ class RegistryServiceServicer:
         """Registers up to 500 agencies, or adds codes and names to them: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -104,7 +104,7 @@ class RegistryServiceServicer:
         """Lists agencies by id.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
         """
@@ -116,6 +116,7 @@ class RegistryServiceServicer:
         """Revokes an agency: its principals and officers are refused from now on; what it stored stays.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -130,7 +131,7 @@ class RegistryServiceServicer:
         """Registers up to 500 officers: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -144,7 +145,7 @@ class RegistryServiceServicer:
         """Lists officers: administrators those of any agency, others those of their own.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -157,6 +158,7 @@ class RegistryServiceServicer:
         """Revokes an officer: no call is taken in that name from now on.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -171,7 +173,8 @@ class RegistryServiceServicer:
         """Registers up to 500 principals: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, CERTIFICATE_MALFORMED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED, DATE_IMPOSSIBLE, CERTIFICATE_MALFORMED; of
+        single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -185,7 +188,7 @@ class RegistryServiceServicer:
         """Lists principals.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -198,6 +201,7 @@ class RegistryServiceServicer:
         """Revokes a principal: new calls are refused at once, open streams end within 5 seconds.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.

@@ -37,7 +37,7 @@ class RegistryServiceStub:
     """Registers up to 500 agencies, or adds codes and names to them: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -47,7 +47,7 @@ class RegistryServiceStub:
     """Lists agencies by id.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
     """
@@ -55,6 +55,7 @@ class RegistryServiceStub:
     """Revokes an agency: its principals and officers are refused from now on; what it stored stays.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -65,7 +66,7 @@ class RegistryServiceStub:
     """Registers up to 500 officers: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -75,7 +76,7 @@ class RegistryServiceStub:
     """Lists officers: administrators those of any agency, others those of their own.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -84,6 +85,7 @@ class RegistryServiceStub:
     """Revokes an officer: no call is taken in that name from now on.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -94,7 +96,8 @@ class RegistryServiceStub:
     """Registers up to 500 principals: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, CERTIFICATE_MALFORMED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED, DATE_IMPOSSIBLE, CERTIFICATE_MALFORMED; of
+    single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -104,7 +107,7 @@ class RegistryServiceStub:
     """Lists principals.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -113,6 +116,7 @@ class RegistryServiceStub:
     """Revokes a principal: new calls are refused at once, open streams end within 5 seconds.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -129,7 +133,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Registers up to 500 agencies, or adds codes and names to them: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -139,7 +143,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists agencies by id.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
     """
@@ -147,6 +151,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Revokes an agency: its principals and officers are refused from now on; what it stored stays.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -157,7 +162,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Registers up to 500 officers: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -167,7 +172,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists officers: administrators those of any agency, others those of their own.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -176,6 +181,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Revokes an officer: no call is taken in that name from now on.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -186,7 +192,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Registers up to 500 principals: one answer per line, order kept.
 
     Errors:
-    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, CERTIFICATE_MALFORMED; of single lines: in the line.
+    INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED, DATE_IMPOSSIBLE, CERTIFICATE_MALFORMED; of
+    single lines: in the line.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -196,7 +203,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists principals.
 
     Errors:
-    INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
     UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
     UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -205,6 +212,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Revokes a principal: new calls are refused at once, open streams end within 5 seconds.
 
     Errors:
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
     NOT_FOUND: REGISTRATION_NOT_FOUND.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
     PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -224,7 +232,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Registers up to 500 agencies, or adds codes and names to them: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -240,7 +248,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists agencies by id.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
         """
@@ -254,6 +262,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes an agency: its principals and officers are refused from now on; what it stored stays.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -270,7 +279,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Registers up to 500 officers: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED; of single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -286,7 +295,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists officers: administrators those of any agency, others those of their own.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -301,6 +310,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes an officer: no call is taken in that name from now on.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
@@ -317,7 +327,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Registers up to 500 principals: one answer per line, order kept.
 
         Errors:
-        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, CERTIFICATE_MALFORMED; of single lines: in the line.
+        INVALID_ARGUMENT: BATCH_TOO_LARGE, FIELD_REQUIRED, FIELD_MALFORMED, DATE_IMPOSSIBLE, CERTIFICATE_MALFORMED; of
+        single lines: in the line.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
@@ -333,7 +344,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists principals.
 
         Errors:
-        INVALID_ARGUMENT: PAGE_TOKEN_INVALID.
+        INVALID_ARGUMENT: PAGE_TOKEN_INVALID, FIELD_MALFORMED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
         UNAUTHENTICATED: CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED.
         UNAVAILABLE: DATABASE_UNAVAILABLE, SERVER_DRAINING.
@@ -348,6 +359,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes a principal: new calls are refused at once, open streams end within 5 seconds.
 
         Errors:
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER.
         NOT_FOUND: REGISTRATION_NOT_FOUND.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
         PERMISSION_DENIED: PRINCIPAL_KIND_NOT_ALLOWED.
