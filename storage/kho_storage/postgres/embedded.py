@@ -122,8 +122,8 @@ class EmbeddedPostgres:
         self._data.mkdir(0o700, parents=True, exist_ok=True)
         await self._lock_folder()
         major = self._cluster.major()
-        rights = await asyncio.to_thread(choose_rights, self._cluster.folder, self._options.isolation)
         binaries = await asyncio.to_thread(find_binaries, self._options.source, major)
+        rights = await asyncio.to_thread(choose_rights, self._cluster.folder, self._options.isolation, binaries.folder)
         self._open_way(rights)
         if major is None:
             await self._cluster.create(binaries, rights, log=self._log, lock=self._children.descriptor)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,16 +22,19 @@ class Rights:
     """What a child becomes before it runs.
 
     `same` changes nothing; `namespace` keeps our rights to our own files but none of root's powers, under
-    another number inside; `user` becomes another user, who must be able to reach the files.
+    another number inside; `user` becomes another user, who must be able to reach the files: where a folder above
+    shuts that user out, `passes_folders` leaves it the power to pass, and no other.
     """
 
     kind: Literal["same", "namespace", "user"]
     uid: int
     gid: int
+    passes_folders: bool = False
 
     def command(self, death_signal: int, arguments: list[str]) -> list[str]:
         """Return the command line that runs `arguments` under these rights, tied to this process."""
-        tie = [str(os.getpid()), str(death_signal), self.kind, str(self.uid), str(self.gid)]
+        word = "passer" if self.passes_folders else self.kind
+        tie = [str(os.getpid()), str(death_signal), word, str(self.uid), str(self.gid)]
         return [sys.executable, "-I", "-S", str(_LAUNCHER), *tie, *arguments]
 
     @property
@@ -48,8 +52,8 @@ class Rights:
             os.chown(path, self.uid, self.gid)
 
 
-def choose_rights(cluster: Path, isolation: Isolation = "auto") -> Rights:
-    """Return the rights for the cluster in this folder, which may not exist yet.
+def choose_rights(cluster: Path, isolation: Isolation = "auto", programs: Path | None = None) -> Rights:
+    """Return the rights for the cluster in this folder, which may not exist yet, and these programs.
 
     An existing cluster goes on under its owner. As root a new one is made in a user namespace where the
     kernel allows it: that works below folders only root may enter; otherwise under an unprivileged user.
@@ -68,11 +72,30 @@ def choose_rights(cluster: Path, isolation: Isolation = "auto") -> Rights:
         # initdb wants a name for its user; containers often run numbers without one.
         return _namespace()
     if owner is not None and owner.st_uid != 0:
-        return Rights("user", owner.st_uid, owner.st_gid)
+        return _user(owner.st_uid, owner.st_gid, cluster, programs)
     if owner is not None or isolation == "namespace" or (isolation == "auto" and _namespace_works()):
         return _namespace()
     named = _unprivileged()
-    return Rights("user", named.pw_uid, named.pw_gid)
+    return _user(named.pw_uid, named.pw_gid, cluster, programs)
+
+
+def _user(uid: int, gid: int, cluster: Path, programs: Path | None) -> Rights:
+    """Become this user, who reaches the cluster's parent (our data folder, which we open) and the programs."""
+    way = [*cluster.parent.parents]
+    if programs is not None:
+        way += [programs, *programs.parents]
+    return Rights("user", uid, gid, passes_folders=not all(_lets_pass(folder, uid, gid) for folder in way))
+
+
+def _lets_pass(folder: Path, uid: int, gid: int) -> bool:
+    """Tell whether a folder's mode lets a user through; one that is not there yet will be ours to make."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return True
+    if found.st_uid == uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH))
 
 
 def _namespace() -> Rights:
