@@ -54,8 +54,9 @@ class Terminal:
                 print("\t".join(shown(cell) for cell in row), flush=True)
             return
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(columns):
+            # The first column names the row: people copy it, so it must stay in one piece.
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(StyledText(shown(cell)) for cell in row))
         self._out.print(table)

@@ -22,7 +22,7 @@ class Patience:
     progress after that; 0 means: never ask again.
     """
 
-    first_contact_s: float = 8.0
+    first_contact_s: float = 5.0
     without_progress_s: float = 300.0
     first_wait_s: float = 0.25
     longest_wait_s: float = 15.0

@@ -40,13 +40,12 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Run the server until it is told to stop; LocalProblem when it is not installed or a setting is wrong."""
     try:
         from kho_server.serve import run_serve  # noqa: PLC0415 - the server may not be installed
-
         from kho_server.setting import ConfigError  # noqa: PLC0415
     except ImportError as error:
         raise server_is_missing(error) from error
     flags = argparse.Namespace(**{name: getattr(args, name) for name in args.setting_names})
     try:
-        status = run_serve(flags)
+        status = run_serve(flags, as_json=terminal.is_json)
     except ConfigError as error:
         text = Text(f"Thiết lập chưa đúng: {error}. Xem: kho serve --help", f"{error}. For help: kho serve --help")
         raise usage(text) from error

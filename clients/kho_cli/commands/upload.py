@@ -102,12 +102,12 @@ async def report(client: KhoClient, terminal: Terminal, outcome: UploadOutcome, 
     if terminal.is_json:
         terminal.json_line(upload_json(outcome, state))
         return
-    facts = [
+    facts: list[tuple[str, object]] = [
         ("mã kết quả / result code", commit.result_code),
         ("mã công khai / public code", commit.public_code),
         ("phiên bản / version", commit.version),
         ("trạng thái / state", state),
-        ("số trang / pages", outcome.pages),
+        *([("số trang / pages", outcome.pages)] if outcome.pages else []),
         ("đã gửi / sent", f"{outcome.bytes_sent:,} bytes"),
         ("không cần gửi / skipped", f"{outcome.bytes_skipped:,} bytes"),
     ]

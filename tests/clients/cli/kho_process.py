@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -36,8 +37,13 @@ class Ran:
         return error
 
 
-async def kho(*arguments: object, connection: Connection | None = None, **environ: str) -> Ran:
-    """Run `kho` with nothing of our own environment's settings."""
+async def kho(
+    *arguments: object,
+    connection: Connection | None = None,
+    interrupt: asyncio.Event | None = None,
+    **environ: str,
+) -> Ran:
+    """Run `kho` with nothing of our own environment's settings; `interrupt` presses Ctrl-C when it is set."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("KHO_", "GRPC_"))}
     settings |= {"KHO_PROFILE": os.devnull, **environ}
     if connection is not None:
@@ -53,6 +59,9 @@ async def kho(*arguments: object, connection: Connection | None = None, **enviro
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    if interrupt is not None:
+        await interrupt.wait()
+        process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
     assert process.returncode is not None
     return Ran(process.returncode, out.decode(), err.decode())

@@ -1,6 +1,8 @@
 """The contract of the command line: JSON keys, exit statuses, words."""
 
+import asyncio
 import os
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -89,6 +91,33 @@ async def test_upload_that_is_refused(desk: Connection, server: UploadServer, pa
         "vi": "Bị từ chối: OFFICER_NOT_ACCEPTED.",
         "en": "Refused: OFFICER_NOT_ACCEPTED.",
     }
+
+
+async def test_ctrl_c_ends_quietly(desk: Connection, server: UploadServer, pages: list[Path]) -> None:
+    has_begun, never = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        has_begun.set()
+        await never.wait()
+
+    server.knobs.before_acknowledging = hold
+    words = ("upload", *DECLARED, "--pages", *pages, "--document-id", uuid.uuid4())
+    ran = await kho(*words, connection=desk, interrupt=has_begun)
+    assert (ran.status, ran.out, ran.err) == (130, "", "")
+
+
+async def test_a_reader_that_goes_away_is_no_error(desk: Connection) -> None:
+    command = f"{sys.executable} -m kho_cli lookup {' '.join([CODE] * 200)} --json | head -n 1"
+    environ = os.environ | {
+        "KHO_SERVER": desk.server,
+        "KHO_CA": str(desk.ca),
+        "KHO_CERT": str(desk.certificate),
+        "KHO_KEY": str(desk.key),
+    }
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(command, env=environ, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    assert (len(out.splitlines()), err) == (1, b"")
 
 
 async def test_lookup_answers_line_by_line(desk: Connection) -> None:
