@@ -10,6 +10,7 @@ from kho_storage.catalog.database import Connection, Database, Row
 from kho_storage.catalog.json_values import day_of, day_text
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
+from kho_storage.catalog.storable_text import is_storable
 from kho_storage.errors import Conflict
 from kho_storage.records.registry import Actor, Agency, DatedCode, DatedName
 
@@ -56,11 +57,15 @@ class PostgresAgencies:
 
     async def agency(self, agency_id: str) -> Agency | None:
         """Return an agency by its stable id."""
+        if not is_storable(agency_id):
+            return None
         row = await self._database.fetch_one(statements("registry")["agency_by_id"], agency_id)
         return agency_of(row) if row else None
 
     async def agency_by_code(self, code_key: str) -> Agency | None:
         """Return the agency that has, or ever had, a code."""
+        if not is_storable(code_key):
+            return None
         row = await self._database.fetch_one(statements("registry")["agency_by_code"], code_key)
         return agency_of(row) if row else None
 

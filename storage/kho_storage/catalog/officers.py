@@ -7,6 +7,7 @@ from kho_storage.catalog.database import Database, Row
 from kho_storage.catalog.json_values import day_text
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
+from kho_storage.catalog.storable_text import is_storable
 from kho_storage.errors import Conflict
 from kho_storage.records.registry import Actor, Officer
 
@@ -63,6 +64,8 @@ class PostgresOfficers:
 
     async def officer(self, agency_uuid: UUID, officer_id: str) -> Officer | None:
         """Return an officer of an agency."""
+        if not is_storable(officer_id):
+            return None
         row = await self._database.fetch_one(statements("registry")["officer"], agency_uuid, officer_id)
         return _officer_of(row) if row else None
 

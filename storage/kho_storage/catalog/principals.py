@@ -8,6 +8,7 @@ from kho_storage.catalog.database import Database, Row
 from kho_storage.catalog.json_values import instant_text, uuid_text
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
+from kho_storage.catalog.storable_text import is_storable
 from kho_storage.errors import Conflict
 from kho_storage.records.registry import Actor, Principal, PrincipalKind
 
@@ -72,7 +73,9 @@ class PostgresPrincipals:
     ) -> Principal | None:
         """Return the living registration of a certificate, else the last revoked one, else None."""
         statement = statements("registry")["principal_by_certificate"]
-        row = await self._database.fetch_one(statement, certificate_sha256, list(issuer_key_sha256s), subject)
+        # A subject is the certificate's choice; one that cannot be stored leaves the fingerprint.
+        named = subject if is_storable(subject) else None
+        row = await self._database.fetch_one(statement, certificate_sha256, list(issuer_key_sha256s), named)
         return _principal_of(row) if row else None
 
     async def principals(self, agency_id: str | None, after: UUID | None, limit: int) -> tuple[Principal, ...]:

@@ -19,7 +19,6 @@ from datetime import datetime
 
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.statements import statements
-from kho_storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -111,10 +110,11 @@ class Sequencer:
                     await self.give()
                     await self.look()
                 self._failed_since = None
-            except StorageError as error:
+            except Exception as error:
+                # Whatever it is, positions must go on when it is over; the lag shows it meanwhile.
                 if self._failed_since is None:
                     self._failed_since = self._clock()
-                    _log.warning("no positions are given for the moment: %s", error)
+                    _log.warning("no positions are given for the moment", exc_info=error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), self._interval_s)
             if self._failed_since is not None:

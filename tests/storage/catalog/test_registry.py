@@ -337,3 +337,12 @@ async def test_lists_are_paged_by_key(catalog: Database) -> None:
     assert paged == [(f"agency-{number}", officer_id) for number in range(5) for officer_id in ("x", "y")]
     assert [agency.agency_id for agency in await registry.agencies("agency-2", 2)] == ["agency-3", "agency-4"]
     assert [officer.officer_id for officer in await registry.officers("agency-3", ("", ""), 9)] == ["x", "y"]
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "' OR ''='"])
+async def test_what_cannot_be_stored_is_not_found(catalog: Database, text: str) -> None:
+    registry = PostgresRegistry(catalog)
+    assert await registry.agency(text) is None
+    assert await registry.agency_by_code(text) is None
+    assert await registry.officer(uuid4(), text) is None
+    assert await registry.principal_by_certificate("1" * 64, ["2" * 64], text) is None

@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from kho_storage.catalog.database import Connection, Database
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.sequencer import Sequencer
 from kho_storage.catalog.statements import statements
+from kho_storage.errors import CatalogUnavailable
 from kho_storage.postgres.connection import ConnectionSettings
+from kho_storage.postgres.embedded import EmbeddedPostgres
 from kho_storage.records.registry import Actor
 
 _NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -156,3 +159,27 @@ async def test_lag_counts_what_waits_and_grows_with_time(catalog: Database) -> N
     await giver.give()
     await giver.look()
     assert (giver.lag.events, giver.lag.age_s) == (0, 0.0)
+
+
+async def test_it_outlives_an_absence_of_the_database(
+    postgres: EmbeddedPostgres, database: ConnectionSettings, catalog: Database
+) -> None:
+    given: asyncio.Queue[int] = asyncio.Queue()
+    giver = Sequencer(catalog, lambda: _NOW, interval_s=0.01, on_given=given.put_nowait)
+    administrator = await asyncpg.connect(**postgres.administrator.connect_args())
+    try:
+        async with catalog.transaction() as connection:
+            written = await write(connection)
+        await administrator.execute(f"ALTER DATABASE {database.database} ALLOW_CONNECTIONS false")
+        await administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database.database
+        )
+        with pytest.raises(CatalogUnavailable):
+            await giver.give()
+        giver.start()
+        await administrator.execute(f"ALTER DATABASE {database.database} ALLOW_CONNECTIONS true")
+        assert await given.get() == 1
+        assert await read_after(catalog, 0) == [(1, written)]
+    finally:
+        await giver.stop()
+        await administrator.close()
