@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     terminal = Terminal(is_json="--json" in words, language=language_of(os.environ.get("KHO_LANG")))
     try:
-        args = build_parser().parse_args(words)
+        args = _read(words)
         if not hasattr(args, "run"):
             raise usage(Text("Chưa nêu lệnh. Xem hướng dẫn: kho --help", "No command is given. For help: kho --help"))
         if args.lang:
@@ -81,6 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.error(error)
         return exit_status_of(error)
     return status
+
+
+def _read(words: Sequence[str]) -> argparse.Namespace:
+    parser = build_parser()
+    args, unknown = parser.parse_known_args(words)
+    # Where the server is not installed, `serve` cannot know its options; then it says so whatever they are.
+    if unknown and not getattr(args, "takes_anything", False):
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
 
 
 def build_parser() -> argparse.ArgumentParser:

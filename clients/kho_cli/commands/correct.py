@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kho_cli.commands.upload import report
 from kho_cli.exit_status import DONE
+from kho_cli.local_files import require_readable
 from kho_cli.options import Subparsers, add_command, client_of
 from kho_cli.terminal import Terminal
 from kho_cli.upload_bar import upload_bar
@@ -49,8 +50,9 @@ def add(commands: Subparsers) -> None:
 
 async def run_add(args: argparse.Namespace, terminal: Terminal) -> int:
     """Add a signed file."""
+    require_readable([*args.pages, args.signed])
     async with client_of(args) as client:
-        with upload_bar(terminal) as on_progress:
+        with upload_bar(terminal, [args.signed]) as on_progress:
             outcome = await client.versions.add_rendition(
                 args.document,
                 args.signed,
@@ -65,8 +67,9 @@ async def run_add(args: argparse.Namespace, terminal: Terminal) -> int:
 
 async def run_correct(args: argparse.Namespace, terminal: Terminal) -> int:
     """Correct a scan."""
+    require_readable([*args.pages, args.signed])
     async with client_of(args) as client:
-        with upload_bar(terminal) as on_progress:
+        with upload_bar(terminal, [*args.pages, args.signed]) as on_progress:
             outcome = await client.versions.correct(
                 args.document,
                 args.reason,

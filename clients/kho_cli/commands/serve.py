@@ -19,10 +19,14 @@ def add(commands: Subparsers) -> None:
     parser = add_command(commands, "serve", "run the server", _EXAMPLE, run, connects=False)
     try:
         from kho_server.config import options  # noqa: PLC0415 - the server may not be installed
-    except ImportError:
+    except ImportError as error:
         parser.description = f"run the server (its part is not installed here: {HOW_TO_INSTALL})"
-        parser.set_defaults(setting_names=())
-        parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        missing = server_is_missing(error)
+
+        def refuse(args: argparse.Namespace, terminal: Terminal) -> int:
+            raise missing
+
+        parser.set_defaults(run=refuse, takes_anything=True)
         return
     group = parser.add_argument_group("settings (flags before KHO_* variables before defaults)")
     names = []

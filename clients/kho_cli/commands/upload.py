@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kho.v1 import document_pb2, upload_service_pb2
 from kho_cli.exit_status import DONE
+from kho_cli.local_files import require_readable
 from kho_cli.options import Subparsers, add_command, client_of, usage
 from kho_cli.terminal import Terminal
 from kho_cli.upload_bar import upload_bar
@@ -72,8 +73,9 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         raise usage(
             Text("Hãy nêu --pages hoặc --signed.", "Name the pages with --pages, or the signed file with --signed.")
         )
+    require_readable([*args.pages, args.signed])
     async with client_of(args) as client:
-        with upload_bar(terminal) as on_progress:
+        with upload_bar(terminal, [*args.pages, args.signed]) as on_progress:
             new = NewDocument(
                 document_id=document_id,
                 declaration=declaration_of(args),

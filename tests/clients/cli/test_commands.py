@@ -215,38 +215,6 @@ async def test_nobody_there(tls: TlsFolder, pages: list[Path]) -> None:
         assert (ran.status, ran.error["reason"], ran.error["retryable"]) == (3, "SERVER_UNREACHABLE", True)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("nonsense",),
-        ("lookup",),
-        ("upload", "--dossier", "x"),
-        ("upload", *DECLARED),
-        ("grant",),
-        ("lookup", "A", "--serv", "x:1"),
-        ("lookup", "A"),
-        ("upload", *DECLARED, "--pages", "/no/such/page.jpg"),
-        ("principal", "add", "--kind", "station"),
-    ],
-)
-async def test_wrong_usage(desk: Connection, words: tuple[str, ...]) -> None:
-    connection = None if words == ("lookup", "A") else desk
-    ran = await kho(*words, connection=connection)
-    assert (ran.status, ran.out) == (2, "")
-    assert len(ran.err.splitlines()) == 2
-    ran = await kho(*words, "--json", connection=connection)
-    assert ran.status == 2
-    assert set(ran.error) == ERROR_KEYS
-
-
-@pytest.mark.parametrize(("language", "lines"), [("vi", 1), ("en", 1), ("both", 2)])
-async def test_the_language_is_chosen(language: str, lines: int) -> None:
-    ran = await kho("lookup", KHO_LANG=language)
-    assert len(ran.err.splitlines()) == lines
-    assert ("Lỗi" in ran.err, "Error" in ran.err) == (language != "en", language != "vi")
-
-
 async def test_doctor_finds_nothing_wrong(desk: Connection) -> None:
     ran = await kho("doctor", "--json", connection=desk)
     assert ran.status == 0, ran.out

@@ -1,5 +1,8 @@
 """Every command explains itself."""
 
+import json
+import sys
+
 import pytest
 
 from kho_cli.main import main
@@ -37,3 +40,27 @@ def test_serve_names_every_setting_with_unit_and_default(capsys: pytest.CaptureF
         assert option.flag in shown
         assert option.variable in shown
         assert option.unit in shown
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("kho_server.config", ("serve", "--data", "d")),
+        ("kho_server.serve", ("serve", "--data", "d")),
+        ("kho_server.dev_pki", ("dev-pki", "d")),
+        ("kho_server.bootstrap", ("principal", "add", "--data", "d", "--certificate", "c")),
+    ],
+)
+def test_without_the_server_it_says_how_to_install_it(
+    module: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main([*words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error["reason"] == "SERVER_NOT_INSTALLED"
+    assert "pip install" in error["message"]["vi"]
+
+
+def test_a_wrong_setting_of_the_server_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--data", "d", "--json", "--listen", "nowhere"]) == 2
+    assert "--listen" in json.loads(capsys.readouterr().err)["error"]["message"]["en"]
