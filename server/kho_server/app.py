@@ -19,16 +19,19 @@ from pathlib import Path
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive_room import House, archive_room
 from kho_server.background import Background
+from kho_server.bootstrap import register_development
 from kho_server.byte_room import ByteRoom
 from kho_server.config import Config
 from kho_server.counting_observer import CountingObserver
 from kho_server.dev_pki import write_dev_pki
 from kho_server.disk_room import DiskRoom
+from kho_server.document_room import add_documents
 from kho_server.index_room import IndexRoom, index_room
 from kho_server.metrics import Metrics
 from kho_server.ops_server import OpsServer
 from kho_server.probes import Probes
 from kho_server.ready_file import Ready
+from kho_server.registry_room import add_registry
 from kho_server.rpc.tls import ServerTls, TlsFiles
 from kho_server.setting import Address, CannotListen
 from kho_server.verification.limits import FileLimits, WorkerLimits
@@ -52,6 +55,7 @@ class App:
         self._clock = clock
         self._stack = AsyncExitStack()
         self._wire: WireRoom | None = None
+        self._ready_file: Path | None = None
         self.metrics = Metrics()
 
     async def start(self) -> Ready:
@@ -68,6 +72,9 @@ class App:
 
     async def stop(self, *, drain_s: float | None = None) -> None:
         """Let open calls finish within `drain_s` (None: as configured), then stop everything. Idempotent."""
+        if self._ready_file is not None:
+            self._ready_file.unlink(missing_ok=True)
+            self._ready_file = None
         if self._wire is not None:
             await self._wire.drain(self._config.drain_s if drain_s is None else drain_s)
         await self._stack.aclose()
@@ -90,8 +97,6 @@ class App:
         tls = await asyncio.to_thread(ServerTls, _tls_files(config))
         index = await self._stack.enter_async_context(index_room(config, room, self._clock))
         if pki is not None:
-            from kho_server.bootstrap import register_development  # noqa: PLC0415
-
             await register_development(index.registry, pki, self._clock())
         pool = await self._verifier(config)
         background = Background(self.metrics)
@@ -108,6 +113,8 @@ class App:
             registry_changed=wire.revocations.registry_changed,
         )
         archive = archive_room(house)
+        own = add_documents(house, archive)
+        add_registry(house, archive, own)
         await archive.settle()
         probes = Probes(
             database=index.database,
@@ -129,7 +136,7 @@ class App:
         ready = Ready(str(bound), str(ops), os.getpid(), str(pki) if pki is not None else None)
         if config.ready_file is not None:
             await asyncio.to_thread(ready.write, config.ready_file)
-            self._stack.callback(config.ready_file.unlink, missing_ok=True)
+            self._ready_file = config.ready_file
         _log.info("serving", extra={"facts": {"grpc": ready.grpc, "ops": ready.ops}})
         return ready
 

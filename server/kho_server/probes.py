@@ -1,6 +1,7 @@
 """Looks at the server from inside, so that health and metrics tell the truth."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,7 +13,8 @@ from kho_server.rpc.tls import ServerTls
 from kho_server.verification.worker_pool import WorkerPool
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.sequencer import Sequencer
-from kho_storage.errors import StorageError
+
+_log = logging.getLogger("kho.probes")
 
 _CONDITION_EVERY_S = 1.0
 _LAG_EVERY_S = 0.25
@@ -57,7 +59,9 @@ class Probes:
         try:
             await self._database.ping()
             answers = True
-        except StorageError:
+        except Exception as error:
+            # Whatever stands in the way, the database does not answer; the health of a server is no place to guess.
+            _log.warning("the database does not answer", extra={"facts": {"error": type(error).__name__}})
             answers = False
         metrics = self._metrics
         metrics.database_up.set(answers)

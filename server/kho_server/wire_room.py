@@ -1,5 +1,6 @@
 """The wire side of a running server: TLS, the gate, the gRPC server, health and reflection."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ _HEALTH = "grpc.health.v1.Health"
 _REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 # What ends between the end of draining and the end of the process.
 _LAST_WORDS_S = 1.0
+_TELL_WATCHERS_S = 0.1
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class WireRoom:
         self.live.drain()
         await self.health.drain()
         await self.live.drained(drain_s)
+        # Watchers of health are not waited for, yet they should hear why: writing to them takes a moment.
+        await asyncio.sleep(_TELL_WATCHERS_S)
         self.live.end_all(Refusal(Reason.SERVER_DRAINING))
         await server.stop(_LAST_WORDS_S)
 
