@@ -138,11 +138,11 @@ def add_documents(house: House, room: ArchiveRoom) -> OwnDocuments:
         "kho.v1.ReuseService": lambda server: add_ReuseServiceServicer_to_server(reuse, server),
         "kho.v1.VerificationService": lambda server: add_VerificationServiceServicer_to_server(verification, server),
     }
-    _add_tidying(house, room, judging)
+    _add_tidying(house, room, judging, desk)
     return own
 
 
-def _add_tidying(house: House, room: ArchiveRoom, judging: Judging) -> None:
+def _add_tidying(house: House, room: ArchiveRoom, judging: Judging, desk: UploadDesk) -> None:
     """Settle what a dead server left before anyone is served; clean and judge beside the calls."""
     tidying = Tidying(
         uploads=house.index.uploads,
@@ -153,6 +153,7 @@ def _add_tidying(house: House, room: ArchiveRoom, judging: Judging) -> None:
         manifests=house.room.manifests,
         clock=house.clock,
         observer=house.observer,
+        is_streaming=desk.is_streaming,
         answers_kept=timedelta(days=house.config.answers_kept_days),
     )
     room.before_serving += [tidying.settle, house.index.verdicts.release_started, tidying.clean_spool]

@@ -3,9 +3,9 @@
 The laws of `kho_storage.catalog_ports` hold here too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from kho_storage.records.access import KeptAnswer
@@ -21,14 +21,19 @@ from kho_storage.records.document import (
 )
 from kho_storage.records.registry import Actor
 
+# Forgets the spooled parts of an upload, durably.
+Forget: TypeAlias = Callable[[], Awaitable[None]]
+
 
 class UploadCatalog(Protocol):
     """Uploads under way, and the codes that they reserve."""
 
-    async def open(self, upload: Upload, keep: KeptAnswer | None) -> Upload:
+    async def open(self, upload: Upload, keep: KeptAnswer | None, forget_parts: Forget) -> Upload:
         """Open an upload or renew it: a newer declaration of the same version replaces the older one.
 
-        Conflict("upload_version"): another version of this document is under way. Conflict("request_answered").
+        An upload of the same version for another reason is replaced; `forget_parts` is awaited before anyone can see
+        it, because its parts mean something else. Conflict: "document_version_taken" (the version before this one is
+        not the newest sealed one), "upload_version" (another version is under way), "request_answered".
         """
         ...
 
@@ -36,8 +41,8 @@ class UploadCatalog(Protocol):
         """Return the upload of a document with its reserved code."""
         ...
 
-    async def renew(self, agency_uuid: UUID, document_id: UUID, lease_until: datetime) -> None:
-        """Extend a lease."""
+    async def renew(self, agency_uuid: UUID, document_id: UUID, version: int, lease_until: datetime) -> bool:
+        """Extend a lease, never shorten it; tells whether there is such an upload."""
         ...
 
     async def take_code(
@@ -65,8 +70,12 @@ class UploadCatalog(Protocol):
         """Return uploads whose lease has ended."""
         ...
 
-    async def abandon(self, agency_uuid: UUID, document_id: UUID, now: datetime) -> bool:
-        """Forget an upload if its lease has still ended; tells whether it did."""
+    async def abandon(self, agency_uuid: UUID, document_id: UUID, now: datetime, forget_parts: Forget) -> bool:
+        """Forget an upload if its lease has still ended; tells whether it did.
+
+        `forget_parts` is awaited while nobody can open, renew or seal the upload: parts that come after it belong to
+        a new one and stay.
+        """
         ...
 
     async def count(self) -> int:
@@ -88,8 +97,9 @@ class DocumentCatalog(Protocol):
     ) -> None:
         """Write a sealed version with everything that follows from it, and close its upload.
 
-        Conflict: "document_id_taken" | "document_version_taken" (sealed meanwhile), "dossier_procedure" (the dossier
-        is registered with another procedure), "copy_of_unknown", "request_answered".
+        Conflict: "upload_changed" (closed, or renewed with another declaration meanwhile), "document_id_taken" |
+        "document_version_taken" (sealed meanwhile), "dossier_procedure" (the dossier is registered with another
+        procedure), "copy_of_unknown", "request_answered".
         """
         ...
 
@@ -113,7 +123,7 @@ class DocumentCatalog(Protocol):
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> tuple[StoredDocument, ...]:
-        """Return an agency's documents, newest first, without versions."""
+        """Return an agency's documents with their results, newest first, without versions and verdicts."""
         ...
 
     async def dossier_procedure(self, dossier_key: str) -> str | None:
@@ -150,7 +160,8 @@ class VerdictCatalog(Protocol):
     ) -> None:
         """Append a verdict; if it judges the newest version, the document has the state from now on.
 
-        The task of that version is done, or due again at `judge_again_at`.
+        The task of that version is done, or due again at `judge_again_at`; a verdict that is not the newest one of the
+        newest version changes neither state nor task.
         """
         ...
 

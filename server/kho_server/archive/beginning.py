@@ -4,27 +4,27 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.code_taking import CodeTaker
 from kho_server.archive.declaring import Declared, SaidOfDocument, declare
 from kho_server.archive.limits import UploadLimits
+from kho_server.archive.once import Request
 from kho_server.archive.refusals import Absent, Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
 from kho_server.rules.code_warning import CodeWarning
 from kho_server.rules.legal_days import legal_day
-from kho_server.rules.text import clean_text
+from kho_server.rules.text import clean_text, matching_key
 from kho_storage.catalog_ports import AnswerBook, RegistryCatalog
 from kho_storage.document_ports import DocumentCatalog, UploadCatalog
 from kho_storage.errors import Conflict
 from kho_storage.parts import SpooledPart, UploadId
 from kho_storage.ports import UploadSpool
-from kho_storage.records.access import KeptAnswer
 from kho_storage.records.document import (
     Declaration,
     DocumentState,
     StoredDocument,
+    StoredVersion,
     TakenCode,
     Upload,
     VersionReason,
@@ -61,7 +61,6 @@ class Beginning:
         limits: UploadLimits,
         clock: Callable[[], datetime],
         admit: Callable[[], None],
-        on_resumed: Callable[[], None] = lambda: None,
     ) -> None:
         """`admit` raises STORAGE_FULL when the disk has no room for uploads."""
         self._uploads = uploads
@@ -73,7 +72,6 @@ class Beginning:
         self._limits = limits
         self._clock = clock
         self._admit = admit
-        self._on_resumed = on_resumed
 
     async def begin(
         self,
@@ -97,8 +95,11 @@ class Beginning:
         if sealed is not None:
             return self._sealed_already(sealed, declared, now)
         self._admit()
+        await self._references_must_fit(caller, declared.declaration)
         standing = await self._uploads.find(caller.agency_uuid, document)
-        code = await self._codes.take(caller.agency_uuid, document, declared, caller.actor(officer.officer_id), now)
+        before = standing.declaration if standing is not None else None
+        actor = caller.actor(officer.officer_id)
+        code = await self._codes.take(caller.agency_uuid, document, declared, before, actor, now)
         upload = Upload(
             agency_uuid=caller.agency_uuid,
             document_id=document,
@@ -115,29 +116,34 @@ class Beginning:
             lease_until=now + self._limits.lease,
             code=code,
         )
-        opened = await self._open(caller, request, "Begin", upload)
-        begun = await self._begun(opened, declared.warnings)
-        if standing is not None and begun.parts:
-            self._on_resumed()
-        return begun
+        asked = (document, declared.declaration, pages, renditions, said.sheets, officer.officer_id)
+        try:
+            opened = await self._open(Request(caller.scope, request, "Begin", _fingerprint(asked)), upload)
+        except Conflict as conflict:
+            _must_be_of_versions(conflict)
+            sealed = await self._documents.document(caller.agency_uuid, document)
+            if sealed is None:
+                raise Refusal(Reason.VERSION_CONFLICT, current_version=0) from conflict
+            return self._sealed_already(sealed, declared, now)
+        return await self._begun(opened, declared.warnings)
 
     async def add_rendition(
         self, caller: Caller, request_id: str, officer_id: str, document_id: str, base_version: int, renditions: int
     ) -> Begun:
         """Open a version that keeps all parts and adds renditions. Errors: those of DocumentService.AddRendition."""
-        request = parse_uuid("request_id", request_id)
         if renditions == 0:
             raise Refusal(Reason.NOTHING_DECLARED)
-        base, officer = await self._base(caller, officer_id, document_id, base_version)
+        base, officer = await self._base(caller, officer_id, document_id)
+        asked = (base.document_id, base_version, renditions, officer)
+        request = Request.parse(caller, request_id, "AddRendition", _fingerprint(asked))
+        if base.version != base_version:
+            return await self._sealed_since(request, base, base_version, VersionReason.RENDITION_ADDED)
         newest = base.versions[-1]
-        held = [part.part.number for part in newest.parts if part.role is not None]
-        first = max(held, default=0) + 1
+        first = _first_rendition(newest)
         if first + renditions - 1 > self._limits.renditions:
             raise Refusal(Reason.FIELD_TOO_LONG, field="renditions", limit=self._limits.renditions)
         return await self._next_version(
-            caller,
             request,
-            "AddRendition",
             base,
             officer,
             reason=VersionReason.RENDITION_ADDED,
@@ -146,6 +152,7 @@ class Beginning:
             renditions=renditions,
             first_rendition=first,
             sheets=newest.sheets,
+            scanned_at=newest.scanned_at,
         )
 
     async def correct(
@@ -161,16 +168,17 @@ class Beginning:
         sheets: int,
     ) -> Begun:
         """Open a version that replaces all parts. Errors: those of DocumentService.CorrectDocument."""
-        request = parse_uuid("request_id", request_id)
         if not reason:
             raise Refusal(Reason.FIELD_REQUIRED, field="reason")
         reason_text = clean_text("reason", reason, _MAX_REASON, required=True)
         self._check_counts(pages, renditions, sheets)
-        base, officer = await self._base(caller, officer_id, document_id, base_version)
+        base, officer = await self._base(caller, officer_id, document_id)
+        asked = (base.document_id, base_version, reason_text, pages, renditions, sheets, officer)
+        request = Request.parse(caller, request_id, "CorrectDocument", _fingerprint(asked))
+        if base.version != base_version:
+            return await self._sealed_since(request, base, base_version, VersionReason.CORRECTED)
         return await self._next_version(
-            caller,
             request,
-            "CorrectDocument",
             base,
             officer,
             reason=VersionReason.CORRECTED,
@@ -179,26 +187,41 @@ class Beginning:
             renditions=renditions,
             first_rendition=1,
             sheets=sheets,
+            scanned_at=None,
         )
 
-    async def _base(
-        self, caller: Caller, officer_id: str, document_id: str, base_version: int
-    ) -> tuple[StoredDocument, str]:
+    async def _references_must_fit(self, caller: Caller, declaration: Declaration) -> None:
+        """Refuse now what sealing would refuse after two hundred pages: DOSSIER_CONFLICT, FIELD_MALFORMED."""
+        registered = await self._documents.dossier_procedure(declaration.dossier_key)
+        if registered is not None and registered != declaration.procedure_key:
+            raise Refusal(Reason.DOSSIER_CONFLICT, field="document.dossier_code")
+        original = declaration.copy_of
+        if original is not None and await self._documents.document(caller.agency_uuid, original) is None:
+            raise Refusal(Reason.FIELD_MALFORMED, field="document.copy_of")
+
+    async def _base(self, caller: Caller, officer_id: str, document_id: str) -> tuple[StoredDocument, str]:
         document = parse_uuid("document_id", document_id)
         officer = await acting_officer(caller, officer_id, self._registry, legal_day(self._clock()))
         base = await self._documents.document(caller.agency_uuid, document)
         if base is None:
             raise Absent(Reason.DOCUMENT_NOT_FOUND)
-        if base.version != base_version:
-            raise Refusal(Reason.VERSION_CONFLICT, current_version=base.version)
-        self._admit()
         return base, officer.officer_id
+
+    async def _sealed_since(
+        self, request: Request, sealed: StoredDocument, base_version: int, reason: VersionReason
+    ) -> Begun:
+        """Answer a request again whose version has been sealed since. Refusal: VERSION_CONFLICT for a new one."""
+        is_known = await self._is_known(request)
+        made = next((each for each in sealed.versions if each.version == base_version + 1), None)
+        if not is_known or made is None or made.reason is not reason:
+            raise Refusal(Reason.VERSION_CONFLICT, current_version=sealed.version)
+        first = _first_rendition(sealed.versions[base_version - 1]) if reason is VersionReason.RENDITION_ADDED else 1
+        lease_until = self._clock() + self._limits.lease
+        return Begun(made.version, (), lease_until, _code_of(sealed), sealed.state, first_rendition=first)
 
     async def _next_version(
         self,
-        caller: Caller,
-        request: UUID,
-        method: str,
+        request: Request,
         base: StoredDocument,
         officer_id: str,
         *,
@@ -208,7 +231,9 @@ class Beginning:
         renditions: int,
         first_rendition: int,
         sheets: int,
+        scanned_at: datetime | None,
     ) -> Begun:
+        self._admit()
         now = self._clock()
         upload = Upload(
             agency_uuid=base.agency_uuid,
@@ -216,7 +241,7 @@ class Beginning:
             version=base.version + 1,
             reason=reason,
             reason_text=reason_text,
-            declaration=_declaration_of(base),
+            declaration=_declaration_of(base, scanned_at),
             pages=pages,
             renditions=renditions,
             first_rendition=first_rendition,
@@ -226,22 +251,42 @@ class Beginning:
             lease_until=now + self._limits.lease,
             code=None,
         )
-        return await self._begun(await self._open(caller, request, method, upload), ())
+        try:
+            return await self._begun(await self._open(request, upload), ())
+        except Conflict as conflict:
+            _must_be_of_versions(conflict)
+            newest = await self._documents.state(base.document_uuid)
+            current = newest[0] if newest is not None else base.version
+            raise Refusal(Reason.VERSION_CONFLICT, current_version=current) from conflict
 
-    async def _open(self, caller: Caller, request: UUID, method: str, upload: Upload) -> Upload:
-        """Open with the request id kept; the same id for another request is refused, for the same one is fine."""
-        keep = KeptAnswer(caller.scope, request, method, _fingerprint(upload), b"", upload.begun_at)
-        for known in (await self._answers.find(caller.scope, request), None):
-            if known is not None and (known.method, known.fingerprint) != (keep.method, keep.fingerprint):
-                raise Refusal(Reason.REQUEST_ID_REUSED, field="request_id")
-            try:
-                return await self._uploads.open(upload, None if known is not None else keep)
-            except Conflict as conflict:
-                if conflict.constraint == "upload_version":
-                    raise Refusal(Reason.VERSION_CONFLICT, current_version=upload.version - 1) from conflict
-                if conflict.constraint != "request_answered":
-                    raise
-        raise Refusal(Reason.REQUEST_ID_REUSED, field="request_id")
+    async def _open(self, request: Request, upload: Upload) -> Upload:
+        """Open with the request id kept; the same id for another request is refused, for the same one is fine.
+
+        Conflict("upload_version" | "document_version_taken"): as of the port.
+        """
+        upload_id = UploadId(upload.agency_uuid, upload.document_id, upload.version)
+
+        async def forget_parts() -> None:
+            await self._spool.discard(upload_id)
+
+        keep = None if await self._is_known(request) else request.kept(b"", upload.begun_at)
+        try:
+            return await self._uploads.open(upload, keep, forget_parts)
+        except Conflict as conflict:
+            if conflict.constraint != "request_answered":
+                raise
+            # The same request came twice at once, or this id has just been used for another one.
+            await self._is_known(request)
+            return await self._uploads.open(upload, None, forget_parts)
+
+    async def _is_known(self, request: Request) -> bool:
+        """Tell whether this very request was answered before. Refusal: REQUEST_ID_REUSED for another one."""
+        known = await self._answers.find(request.scope, request.request_id)
+        if known is None:
+            return False
+        if (known.method, known.fingerprint) != (request.method, request.fingerprint):
+            raise Refusal(Reason.REQUEST_ID_REUSED, field="request_id")
+        return True
 
     async def _begun(self, upload: Upload, warnings: tuple[CodeWarning, ...]) -> Begun:
         parts = await self._spool.parts(UploadId(upload.agency_uuid, upload.document_id, upload.version))
@@ -250,10 +295,8 @@ class Beginning:
     def _sealed_already(self, sealed: StoredDocument, declared: Declared, now: datetime) -> Begun:
         if not _same_document(sealed, declared.declaration):
             raise Refusal(Reason.DOCUMENT_SEALED_DIFFERENTLY)
-        code = None
-        if sealed.result is not None:
-            code = TakenCode(sealed.result.code, sealed.result.code, sealed.result.public_code, "", None)
-        return Begun(sealed.version, (), now + self._limits.lease, code, sealed.state, warnings=declared.warnings)
+        lease_until = now + self._limits.lease
+        return Begun(sealed.version, (), lease_until, _code_of(sealed), sealed.state, warnings=declared.warnings)
 
     def _check_counts(self, pages: int, renditions: int, sheets: int) -> None:
         if pages > self._limits.pages:
@@ -266,20 +309,13 @@ class Beginning:
             raise Refusal(Reason.NOTHING_DECLARED, field="pages")
 
 
-def _fingerprint(upload: Upload) -> bytes:
-    """Digest of what the request asked for; times and reserved codes are the server's and stay out."""
-    asked = (
-        upload.agency_uuid,
-        upload.document_id,
-        upload.version,
-        upload.reason,
-        upload.reason_text,
-        upload.declaration,
-        upload.pages,
-        upload.renditions,
-        upload.sheets,
-        upload.officer_id,
-    )
+def _must_be_of_versions(conflict: Conflict) -> None:
+    if conflict.constraint not in ("upload_version", "document_version_taken"):
+        raise conflict
+
+
+def _fingerprint(asked: tuple[object, ...]) -> bytes:
+    """Digest of what a request asked for; times and reserved codes are the server's and stay out."""
     return hashlib.sha256(repr(asked).encode()).digest()
 
 
@@ -289,8 +325,10 @@ def _same_document(sealed: StoredDocument, declaration: Declaration) -> bool:
     held = sealed.result.declaration if sealed.result else None
     return (
         sealed.kind is declaration.kind
-        and sealed.dossier_code == declaration.dossier_code
-        and sealed.procedure_code == declaration.procedure_code
+        and sealed.lane is declaration.lane
+        and sealed.dossier_key == declaration.dossier_key
+        and sealed.procedure_key == declaration.procedure_key
+        and (sealed.copy_form, sealed.copy_of) == (declaration.copy_form, declaration.copy_of)
         and (said is None) == (held is None)
         and (
             said is None
@@ -302,22 +340,38 @@ def _same_document(sealed: StoredDocument, declaration: Declaration) -> bool:
                 and said.number_key == held.number_key
                 and said.outcome is held.outcome
                 and (said.issued_on, said.valid_from, said.valid_to) == (held.issued_on, held.valid_from, held.valid_to)
+                and (said.territory, said.subject) == (held.territory, held.subject)
+                and (said.given_code is None or _is_code_of(said.given_code.key, sealed))
             )
         )
     )
 
 
-def _declaration_of(base: StoredDocument) -> Declaration:
-    """Return the sealed declaration; later versions keep it."""
+def _is_code_of(key: str, sealed: StoredDocument) -> bool:
+    return sealed.result is not None and matching_key(sealed.result.code) == key
+
+
+def _code_of(sealed: StoredDocument) -> TakenCode | None:
+    held = sealed.result
+    return TakenCode(held.code, matching_key(held.code), held.public_code, "", None) if held is not None else None
+
+
+def _first_rendition(base: StoredVersion) -> int:
+    """Return the number of the first rendition that may be added to a version."""
+    return max((part.part.number for part in base.parts if part.role is not None), default=0) + 1
+
+
+def _declaration_of(base: StoredDocument, scanned_at: datetime | None) -> Declaration:
+    """Return the sealed declaration, which later versions keep; `scanned_at` is of the new version's pages."""
     return Declaration(
         kind=base.kind,
         lane=base.lane,
         dossier_code=base.dossier_code,
-        dossier_key=base.dossier_code,
+        dossier_key=base.dossier_key,
         procedure_code=base.procedure_code,
-        procedure_key=base.procedure_code,
-        scanned_at=None,
+        procedure_key=base.procedure_key,
+        scanned_at=scanned_at,
         copy_form=base.copy_form,
-        copy_of=None,
+        copy_of=base.copy_of,
         result=base.result.declaration if base.result else None,
     )

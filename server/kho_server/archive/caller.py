@@ -55,7 +55,9 @@ async def acting_officer(caller: Caller, officer_id: str, registry: RegistryCata
     wanted = officer_id or caller.principal.default_officer_id
     if not wanted:
         raise Refusal(Reason.OFFICER_REQUIRED, field="officer_id")
-    officer = await registry.officer(caller.agency_uuid, wanted) if len(wanted) <= 64 else None
+    # What no registration can hold is not asked for: PostgreSQL refuses a zero character with an error of its own.
+    is_possible = len(wanted) <= 64 and wanted.isprintable()
+    officer = await registry.officer(caller.agency_uuid, wanted) if is_possible else None
     if officer is None or not officer.acts_on(today):
         raise Refusal(Reason.OFFICER_NOT_ACCEPTED, field="officer_id")
     return officer

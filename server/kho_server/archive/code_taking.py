@@ -10,7 +10,7 @@ from kho_server.rules.public_code import PublicCode
 from kho_server.rules.result_code_template import ResultCodeTemplate
 from kho_storage.document_ports import UploadCatalog
 from kho_storage.errors import Conflict
-from kho_storage.records.document import TakenCode
+from kho_storage.records.document import Declaration, TakenCode
 from kho_storage.records.registry import Actor
 
 # Two desks that ask for the same owner and type at once step on each other at most a few times.
@@ -36,12 +36,20 @@ class CodeTaker:
         self._on_clash = on_clash
 
     async def take(
-        self, agency_uuid: UUID, document_id: UUID, declared: Declared, actor: Actor, at: datetime
+        self,
+        agency_uuid: UUID,
+        document_id: UUID,
+        declared: Declared,
+        before: Declaration | None,
+        actor: Actor,
+        at: datetime,
     ) -> TakenCode | None:
         """Return the document's code, taken now unless it has one; None for processing records.
 
-        Refusal: CODE_NOT_ACCEPTED for a given code that somebody has, or that is not the one reserved before. A
-        clash is shown to operators; the caller is not told whose the code is.
+        `before` is what the open upload of this document declares, if there is one. Refusal: CODE_NOT_ACCEPTED for a
+        given code that somebody has, or that is not the one reserved before; also when the code reserved before names
+        another owner or type than is declared now. A clash is shown to operators; the caller is not told whose the
+        code is.
         """
         result = declared.declaration.result
         result_type = declared.result_type
@@ -51,6 +59,11 @@ class CodeTaker:
         if standing is not None:
             if result.given_code is not None and result.given_code.key != standing.key:
                 raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.given_code")
+            # The template may have changed since; a code that names the same is kept all the same.
+            names_the_same = _names(before) == _names(declared.declaration)
+            series = self._template.series(declared.owner, result_type)
+            if standing.sequence is not None and standing.prefix_key != series and not names_the_same:
+                raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.owner_ids")
             return standing
         first = None
         for attempt in range(_ATTEMPTS):
@@ -74,3 +87,11 @@ class CodeTaker:
                 if conflict.constraint not in ("result_code_taken", "public_code_taken"):
                     raise
         raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.type_code")
+
+
+def _names(declaration: Declaration | None) -> tuple[str, str] | None:
+    """Return what a code may name of a declaration: its first owner and its type."""
+    result = declaration.result if declaration is not None else None
+    if result is None:
+        return None
+    return (result.owners[0].key if result.owners else "", result.type_code)

@@ -14,17 +14,17 @@ from kho_server.archive.caller import Caller, acting_officer
 from kho_server.archive.declared_parts import declared_parts
 from kho_server.archive.manifest import manifest_bytes
 from kho_server.archive.observer import Observer
-from kho_server.archive.part_names import part_name, sniffed_type
+from kho_server.archive.part_names import part_name
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.request_fields import parse_uuid
+from kho_server.archive.sniffing import sniffed_types
 from kho_server.rules.legal_days import legal_day
 from kho_server.rules.media_type import MediaType
 from kho_storage.catalog_ports import AnswerBook, RegistryCatalog
-from kho_storage.digest import Digest
 from kho_storage.document_ports import DocumentCatalog, UploadCatalog
 from kho_storage.errors import Conflict, PartIncomplete
 from kho_storage.identifiers import time_ordered_uuid
-from kho_storage.parts import ManifestName, PartId, PartKind, UploadId
+from kho_storage.parts import BlobSource, ManifestName, PartId, PartKind, UploadId
 from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
 from kho_storage.records.access import KeptAnswer
 from kho_storage.records.document import (
@@ -38,6 +38,9 @@ from kho_storage.records.document import (
 )
 
 _NAMED_MISSING = 20
+# What a commit met may have changed before its rows were written; each round begins with what is true by then.
+_ROUNDS = 3
+_MEANWHILE = frozenset({"upload_changed", "document_id_taken", "document_version_taken", "request_answered"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +113,28 @@ class Committing:
         request = parse_uuid("request_id", request_id)
         document = parse_uuid("document_id", document_id)
         fingerprint = _fingerprint(document, version, claimed)
-        kept = await self._answers.find(caller.scope, request)
-        if kept is not None:
-            if (kept.method, kept.fingerprint) != ("Commit", fingerprint):
-                raise Refusal(Reason.REQUEST_ID_REUSED, field="request_id")
-            return Committed(**json.loads(kept.answer))
-        started = time.perf_counter()
-        now = self._clock()
-        officer = await acting_officer(caller, officer_id, self._registry, legal_day(now))
         turn = self._turns.setdefault((caller.agency_uuid, document), asyncio.Lock())
         async with turn:
-            upload = await self._uploads.find(caller.agency_uuid, document)
-            if upload is None or (version and upload.version != version):
-                return await self._sealed_before(caller, document, version, upload, claimed)
-            try:
-                answer = await self._seal(caller, request, fingerprint, officer.officer_id, upload, claimed)
-            except Conflict as conflict:
-                return await self._lost_the_race(conflict, caller, document, version, claimed)
-        declaration = upload.declaration
-        self._observer.version_sealed(declaration.kind, declaration.lane, time.perf_counter() - started)
-        return answer
+            for _ in range(_ROUNDS):
+                kept = await self._answers.find(caller.scope, request)
+                if kept is not None:
+                    if (kept.method, kept.fingerprint) != ("Commit", fingerprint):
+                        raise Refusal(Reason.REQUEST_ID_REUSED, field="request_id")
+                    return Committed(**json.loads(kept.answer))
+                started = time.perf_counter()
+                officer = await acting_officer(caller, officer_id, self._registry, legal_day(self._clock()))
+                upload = await self._uploads.find(caller.agency_uuid, document)
+                if upload is None or (version and upload.version != version):
+                    return await self._sealed_before(caller, document, version, upload, claimed)
+                try:
+                    answer = await self._seal(caller, request, fingerprint, officer.officer_id, upload, claimed)
+                except Conflict as conflict:
+                    _refuse_for_good(conflict)
+                    continue
+                declaration = upload.declaration
+                self._observer.version_sealed(declaration.kind, declaration.lane, time.perf_counter() - started)
+                return answer
+        raise Refusal(Reason.VERSION_CONFLICT, current_version=max(version - 1, 0))
 
     async def _seal(
         self,
@@ -147,12 +152,10 @@ class Committing:
             raise Refusal(Reason.LEASE_EXPIRED)
         upload_id = UploadId(upload.agency_uuid, upload.document_id, upload.version)
         carried = base.versions[-1].parts if base and upload.reason is VersionReason.RENDITION_ADDED else ()
-        arrived = await self._arrived(upload_id, upload, claimed, {part.part for part in carried})
+        claims = await self._claims(upload_id, upload, claimed, {part.part for part in carried})
         # 1. bytes: every part durable under its digest
-        try:
-            sources = [await self._spool.source(upload_id, part.part) for part in arrived]
-        except PartIncomplete as error:
-            raise Refusal(Reason.PARTS_MISSING, missing_count=1, missing="?") from error
+        sources = [await self._source(upload_id, claim) for claim in claims]
+        arrived = _arrived(claims, sources, await sniffed_types(sources))
         await self._blobs.put(sources)
         # 2. manifest: names the attempt, so that a dead one can be told from a living one
         sealed_at = self._clock()
@@ -217,21 +220,25 @@ class Committing:
             # start-up decides by the commit id.
             await self._manifests.delete(name)
             raise
-        # 4. the spool is no longer needed; if this fails, the lease cleaner does it
+        # 4. the spool is no longer needed; if this fails, the next start does it
         if needs_verification:
             self._wake_verifier()
         await self._spool.discard(upload_id)
         return answer
 
-    async def _arrived(
+    async def _claims(
         self, upload_id: UploadId, upload: Upload, claimed: Sequence[ClaimedPart], carried: set[PartId]
-    ) -> list[StoredPart]:
-        """Return the parts that arrived, checked against what was declared and what the client claims."""
+    ) -> list[ClaimedPart]:
+        """Return a claim for every declared part, each checked against what arrived.
+
+        What arrived and is not declared any more, because a later Begin declared fewer pages, goes with the spool.
+        """
         spooled = {part.part: part.digest for part in await self._spool.parts(upload_id) if part.digest is not None}
         declared = declared_parts(upload)
+        is_declared = frozenset(declared)
         claims = {claim.part: claim for claim in claimed if claim.part not in carried}
-        for part in (*claims, *spooled):
-            if part not in declared:
+        for part in claims:
+            if part not in is_declared:
                 raise Refusal(
                     Reason.PART_NOT_DECLARED, part=part_name(part), declared=f"{upload.pages}+{upload.renditions}"
                 )
@@ -245,24 +252,22 @@ class Committing:
         unclaimed = [part for part in declared if part not in claims]
         if unclaimed:
             raise Refusal(Reason.FIELD_REQUIRED, field="parts", part=part_name(unclaimed[0]))
-        arrived = []
         for part in declared:
-            claim, digest = claims[part], spooled[part]
-            if claim.sha256 != digest.sha256:
+            claim = claims[part]
+            if claim.sha256 != spooled[part].sha256:
                 raise Refusal(Reason.DIGEST_MISMATCH, part=part_name(part))
-            if (part.kind is PartKind.RENDITION) != (claim.role is not None):
+            is_rendition = part.kind is PartKind.RENDITION
+            if is_rendition and claim.role is None:
                 raise Refusal(Reason.FIELD_REQUIRED, field="parts.role", part=part_name(part))
-            await self._type_must_fit(upload_id, claim)
-            variant = claim.variant if part.kind is PartKind.PAGE else None
-            arrived.append(
-                StoredPart(part, Digest(digest.sha256, digest.size_bytes), claim.media_type.mime, variant, claim.role)
-            )
-        return arrived
+            if not is_rendition and claim.role is not None:
+                raise Refusal(Reason.FIELD_MALFORMED, field="parts.role", part=part_name(part))
+        return [claims[part] for part in declared]
 
-    async def _type_must_fit(self, upload_id: UploadId, claim: ClaimedPart) -> None:
-        source = await self._spool.source(upload_id, claim.part)
-        if await sniffed_type(source) is not claim.media_type:
-            raise Refusal(Reason.MEDIA_TYPE_MISMATCH, part=part_name(claim.part), declared=claim.media_type.mime)
+    async def _source(self, upload_id: UploadId, claim: ClaimedPart) -> BlobSource:
+        try:
+            return await self._spool.source(upload_id, claim.part)
+        except PartIncomplete as error:
+            raise Refusal(Reason.PARTS_MISSING, missing_count=1, missing=part_name(claim.part)) from error
 
     async def _sealed_before(
         self, caller: Caller, document: UUID, version: int, upload: Upload | None, claimed: Sequence[ClaimedPart]
@@ -275,17 +280,27 @@ class Committing:
             raise Refusal(Reason.UPLOAD_NOT_OPEN)
         return _same_again(stored, version or stored.version, claimed)
 
-    async def _lost_the_race(
-        self, conflict: Conflict, caller: Caller, document: UUID, version: int, claimed: Sequence[ClaimedPart]
-    ) -> Committed:
-        if conflict.constraint == "dossier_procedure":
-            raise Refusal(Reason.DOSSIER_CONFLICT, field="document.dossier_code") from conflict
-        if conflict.constraint == "copy_of_unknown":
-            raise Refusal(Reason.FIELD_MALFORMED, field="document.copy_of") from conflict
-        if conflict.constraint in ("document_id_taken", "document_version_taken", "request_answered"):
-            stored = await self._documents.document(caller.agency_uuid, document)
-            if stored is not None:
-                return _same_again(stored, version or stored.version, claimed)
+
+def _arrived(
+    claims: Sequence[ClaimedPart], sources: Sequence[BlobSource], types: Sequence[MediaType | None]
+) -> list[StoredPart]:
+    """Return what is sealed of the parts that arrived. Refusal: MEDIA_TYPE_MISMATCH."""
+    arrived = []
+    for claim, source, found in zip(claims, sources, types, strict=True):
+        if found is not claim.media_type:
+            raise Refusal(Reason.MEDIA_TYPE_MISMATCH, part=part_name(claim.part), declared=claim.media_type.mime)
+        variant = claim.variant if claim.part.kind is PartKind.PAGE else None
+        arrived.append(StoredPart(claim.part, source.digest, claim.media_type.mime, variant, claim.role))
+    return arrived
+
+
+def _refuse_for_good(conflict: Conflict) -> None:
+    """Refuse unless looking again may help."""
+    if conflict.constraint == "dossier_procedure":
+        raise Refusal(Reason.DOSSIER_CONFLICT, field="document.dossier_code") from conflict
+    if conflict.constraint == "copy_of_unknown":
+        raise Refusal(Reason.FIELD_MALFORMED, field="document.copy_of") from conflict
+    if conflict.constraint not in _MEANWHILE:
         raise conflict
 
 

@@ -1,5 +1,6 @@
 """From what a station says of a document to a declaration that can be sealed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -35,6 +36,7 @@ from kho_storage.records.registry import Agency, GrantAction
 _MAX_OWNERS = 16
 _MAX_SUBJECT = 500  # NĐ 30/2020 Phụ lục VI: Subject 500
 _MAX_TERRITORY = 200
+_AGENCY_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,16 @@ async def _declare_result(
         raise Refusal(Reason.FIELD_MALFORMED, field="document.result.owner_ids")
     number = DocumentNumber.parse(said.number, today, field="document.result.number") if said.number else None
     issued_on = parse_day("document.result.issued_on", said.issued_on) if said.issued_on else None
-    validity = Validity.parse(said.valid_from or None, said.valid_to or None)
-    issuer = await _issuer(said.issuer_code, caller, registry, today)
+    validity = Validity(
+        parse_day("document.result.valid_from", said.valid_from) if said.valid_from else None,
+        parse_day("document.result.valid_to", said.valid_to) if said.valid_to else None,
+    )
+    issuer = await _issuer(said.issuer_code, result_type, caller, registry, today)
     if validity.valid_to is not None and issued_on is not None and validity.valid_to < issued_on:
         raise Refusal(Reason.DATES_CROSSED, field="document.result.valid_to")
-    given = ResultCode.parse(said.given_code) if said.given_code else None
-    warnings = [warning for value in (result_type, *owners, number) if value is not None for warning in value.warnings]
+    given = ResultCode.parse(said.given_code, field="document.result.given_code") if said.given_code else None
+    stated = (value for value in (result_type, *owners, number, given) if value is not None)
+    warnings = [warning for value in stated for warning in value.warnings]
     declaration = ResultDeclaration(
         type_code=result_type.text,
         issuer_uuid=issuer.agency_uuid,
@@ -159,8 +165,8 @@ async def _declare_result(
     return declaration, owners[0] if owners else None, result_type, warnings
 
 
-async def _issuer(said: str, caller: Caller, registry: RegistryCatalog, today: date) -> Agency:
-    """Return the issuer: the caller's agency, or one that delegated to it. Everyone else looks the same."""
+async def _issuer(said: str, result_type: ResultType, caller: Caller, registry: RegistryCatalog, today: date) -> Agency:
+    """Return the issuer: the caller's agency, or one that delegated this type to it. Everyone else looks the same."""
     own = await registry.agency(caller.agency_id)
     if own is None:
         raise Refusal(Reason.ISSUER_NOT_ALLOWED, field="document.result.issuer_code")
@@ -170,7 +176,7 @@ async def _issuer(said: str, caller: Caller, registry: RegistryCatalog, today: d
         key = AgencyCode.parse(said, today, field="document.result.issuer_code").key
     except RuleViolation:
         # The stable id of an agency is as good a name as its code.
-        issuer = await registry.agency(said) if len(said) <= 63 else None
+        issuer = await registry.agency(said) if _AGENCY_ID.fullmatch(said) else None
         if issuer is None:
             raise
     else:
@@ -179,6 +185,6 @@ async def _issuer(said: str, caller: Caller, registry: RegistryCatalog, today: d
         return own
     if issuer is not None:
         for grant in await registry.grants_between(issuer.agency_uuid, own.agency_uuid):
-            if grant.action is GrantAction.ISSUE and grant.allows(grant.type_code or "", today):
+            if grant.action is GrantAction.ISSUE and grant.allows(result_type.key, today):
                 return issuer
     raise Refusal(Reason.ISSUER_NOT_ALLOWED, field="document.result.issuer_code")

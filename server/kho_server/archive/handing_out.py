@@ -1,6 +1,7 @@
 """Content on its way out: recorded before the first byte, closed with the bytes that really left."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -71,6 +72,7 @@ class HandingOut:
     ) -> Parcel:
         """Let a result's content leave for a dossier. Errors: those of ReuseService.Reuse."""
         parse_uuid("request_id", request_id)
+        _check_range(offset, limit)
         today = legal_day(self._clock())
         officer = await self._lookup.officer(caller, officer_id)
         if not dossier_code:
@@ -81,11 +83,13 @@ class HandingOut:
             procedure = ProcedureCode.parse(procedure_code, today, field="purpose.procedure_code").text
         purpose = Purpose(dossier.text, procedure)
         found = await self._lookup.one(caller, officer, code, AccessAction.REUSE, purpose)
-        document = await self._documents.document_by_uuid(found.result.document_uuid)
-        if document is None:
-            raise Absent(Reason.RESULT_NOT_FOUND)
-        # The version that was decided on and recorded, even if a newer one was sealed this very moment.
-        return _parcel(found.record, document, found.result.version, wanted, offset, limit, found.result, found.is_own)
+        async with self._closed_if_refused(found.record):
+            document = await self._documents.document_by_uuid(found.result.document_uuid)
+            if document is None:
+                raise Absent(Reason.RESULT_NOT_FOUND)
+            # The version that was decided on and recorded, even if a newer one was sealed this very moment.
+            version = found.result.version
+            return _parcel(found.record, document, version, wanted, offset, limit, found.result, found.is_own)
 
     async def read(
         self,
@@ -99,6 +103,7 @@ class HandingOut:
     ) -> Parcel:
         """Let content of an own document leave. Errors: those of DocumentService.ReadContent."""
         name: UUID = parse_uuid("document_id", document_id)
+        _check_range(offset, limit)
         officer = await acting_officer(caller, officer_id, self._registry, legal_day(self._clock()))
         document = await self._documents.document(caller.agency_uuid, name)
         asked = Asked(document_id, None)
@@ -112,18 +117,45 @@ class HandingOut:
         record = (await self._disclosure.decide(caller, officer, AccessAction.READ, [asked]))[0]
         if document is None or record.outcome is not AccessOutcome.DISCLOSED:
             raise Absent(Reason.DOCUMENT_NOT_FOUND)
-        return _parcel(record, document, version or document.version, wanted, offset, limit, None, True)
+        async with self._closed_if_refused(record):
+            return _parcel(record, document, version or document.version, wanted, offset, limit, None, True)
 
-    async def content(self, parcel: Parcel) -> AsyncIterator[bytes]:
-        """Yield the bytes of a parcel in pieces of at most 256 KiB, then close its record, however it ends."""
+    @asynccontextmanager
+    async def sending(self, parcel: Parcel) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Lend the bytes of a parcel in pieces of at most 256 KiB; the end of the block closes its record.
+
+        A piece counts as sent when it is given out: whoever breaks off has been given the last one.
+        """
         sent = 0
+
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            nonlocal sent
+            async for piece in self._blobs.read(parcel.part.digest, parcel.offset, parcel.length):
+                sent += len(piece)
+                yield piece
+
+        lent = pieces()
         try:
-            if parcel.length:
-                async for piece in self._blobs.read(parcel.part.digest, parcel.offset, parcel.length):
-                    yield piece
-                    sent += len(piece)
+            yield lent
         finally:
-            await self._disclosure.close(parcel.record, sent)
+            # The record is closed although the reading below it may fail to end.
+            try:
+                await lent.aclose()
+            finally:
+                await self._disclosure.close(parcel.record, sent)
+
+    @asynccontextmanager
+    async def _closed_if_refused(self, record: AccessRecord) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            await self._disclosure.close(record, 0)
+            raise
+
+
+def _check_range(offset: int, limit: int) -> None:
+    if offset < 0 or limit < 0:
+        raise Refusal(Reason.FIELD_MALFORMED, field="offset" if offset < 0 else "limit")
 
 
 def _parcel(
@@ -141,8 +173,6 @@ def _parcel(
         raise Refusal(Reason.CONTENT_NOT_AVAILABLE)
     part = chosen_part(sealed.parts, wanted)
     size = part.digest.size_bytes
-    if offset < 0 or limit < 0:
-        raise Refusal(Reason.FIELD_MALFORMED, field="offset" if offset < 0 else "limit")
     if offset > size:
         raise Refusal(Reason.OFFSET_BEYOND_END, size_bytes=size)
     length = size - offset if limit == 0 else min(limit, size - offset)

@@ -22,7 +22,7 @@ from kho_server.verification.verdict import Verdict
 from kho_storage.catalog_ports import RegistryCatalog
 from kho_storage.digest import Digest
 from kho_storage.document_ports import DocumentCatalog, VerdictCatalog
-from kho_storage.errors import CatalogUnavailable, StorageError
+from kho_storage.errors import BlobCorrupt, BlobNotFound, StorageError
 from kho_storage.identifiers import time_ordered_uuid
 from kho_storage.records.document import DocumentState, StoredVerdict, VerificationTask
 from kho_storage.records.registry import Actor
@@ -32,8 +32,9 @@ _SERVER = Actor(None, None)
 # An INDETERMINATE verdict is judged again after 5 min, 10 min, 20 min, ... at most once a day.
 _FIRST_AGAIN = timedelta(minutes=5)
 _LAST_AGAIN = timedelta(days=1)
-# A verifier that is busy or down, and bytes that cannot be read now, are tried again soon.
+# A verifier that is busy or down is asked again soon; bytes that are damaged do not heal by being read.
 _SOON = timedelta(seconds=30)
+_DAMAGED_AGAIN = timedelta(hours=1)
 _IDLE_S = 5.0
 
 
@@ -71,13 +72,15 @@ class Judging:
 
     async def run(self) -> None:
         """Judge what is due, for ever; cancelled at the end. What it held is released at the next start."""
-        await asyncio.gather(*(self._run_one() for _ in range(self._together)))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._together):
+                group.create_task(self._run_one())
 
     async def _run_one(self) -> None:
         while True:
             try:
                 task = await self._verdicts.take_task(self._clock())
-            except CatalogUnavailable:
+            except StorageError:
                 task = None
                 self._observer.background_failed("judging")
             if task is None:
@@ -85,10 +88,21 @@ class Judging:
                 continue
             try:
                 await self._judge_task(task)
-            except StorageError:
+            except Exception as error:
                 self._observer.background_failed("judging")
-                _log.warning("a verdict could not be kept; its task stays")
-                await self._idle()
+                _log.warning("a version could not be judged now", exc_info=error)
+                await self._give_back(task)
+
+    async def _give_back(self, task: VerificationTask) -> None:
+        """Give a task back, however long the catalog is away: nobody else may take it meanwhile."""
+        while True:
+            try:
+                await self._verdicts.postpone(task.document_uuid, task.version, self._clock() + _SOON)
+            except StorageError:
+                await asyncio.sleep(_IDLE_S)
+            else:
+                self._standing.changed(task.document_uuid)
+                return
 
     async def _idle(self) -> None:
         self._woken.clear()
@@ -102,13 +116,20 @@ class Judging:
         self._standing.changed(task.document_uuid)
         try:
             verdict = await self._judge(task.digest)
-        except (SourceChanged, SourceUnreadable, VerificationError) as error:
-            if isinstance(error, (SourceChanged, SourceUnreadable)):
-                self._observer.background_failed("damaged_blob")
-                _log.error("the bytes of a signed file are damaged or gone", extra={"facts": {"error": str(error)}})
-            await self._verdicts.postpone(task.document_uuid, task.version, self._clock() + _SOON)
+        except (SourceChanged, SourceUnreadable, BlobCorrupt, BlobNotFound):
+            self._observer.background_failed("damaged_blob")
+            facts = {"document": str(task.document_uuid), "version": task.version}
+            _log.error("the bytes of a signed file are damaged or gone", extra={"facts": facts})
+            await self._postpone(task, _DAMAGED_AGAIN)
+            return
+        except VerificationError:
+            await self._postpone(task, _SOON)
             return
         await self._append(task.document_uuid, task.version, verdict, task.attempts, _SERVER)
+
+    async def _postpone(self, task: VerificationTask, delay: timedelta) -> None:
+        await self._verdicts.postpone(task.document_uuid, task.version, self._clock() + delay)
+        self._standing.changed(task.document_uuid)
 
     async def _judge(self, digest: Digest) -> Verdict:
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from kho_server.rules.dossier_code import DossierCode
 from kho_server.rules.legal_days import legal_day
 from kho_storage.catalog_ports import AccessLog, RegistryCatalog
 from kho_storage.document_ports import DocumentCatalog, VerdictCatalog
-from kho_storage.records.access import AccessAction, ListedAccess
+from kho_storage.records.access import AccessAction, AccessOutcome, ListedAccess
 from kho_storage.records.document import DocumentState, StoredDocument, StoredVerdict
 
 _LONGEST_WAIT_S = 60.0
@@ -64,7 +64,9 @@ class OwnDocuments:
             document.document_uuid,
             document.version,
         )
-        await self._disclosure.decide(caller, officer, AccessAction.READ, [asked])
+        record = (await self._disclosure.decide(caller, officer, AccessAction.READ, [asked]))[0]
+        if record.outcome is not AccessOutcome.DISCLOSED:
+            raise Absent(Reason.DOCUMENT_NOT_FOUND)
         return document
 
     async def list(
@@ -92,8 +94,9 @@ class OwnDocuments:
             )
             for each in found
         ]
-        await self._disclosure.decide(caller, officer, AccessAction.LIST, asked)
-        return found
+        records = await self._disclosure.decide(caller, officer, AccessAction.LIST, asked)
+        shown = zip(found, records, strict=True)
+        return [each for each, record in shown if record.outcome is AccessOutcome.DISCLOSED]
 
     async def wait(self, caller: Caller, officer_id: str, name: str, timeout_s: float | None) -> StoredDocument:
         """Return a document when its newest version is judged, or when the time is over (at most 60 s)."""

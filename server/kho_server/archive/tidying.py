@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from kho_server.archive.manifest import digests_of
 from kho_server.archive.observer import Observer
@@ -30,9 +31,10 @@ class Tidying:
         manifests: ManifestStore,
         clock: Callable[[], datetime],
         observer: Observer,
+        is_streaming: Callable[[UUID, UUID], bool] = lambda _agency, _document: False,
         answers_kept: timedelta = timedelta(days=30),
     ) -> None:
-        """Hand in the stores, and for how long answers are repeated (AIP-155)."""
+        """Hand in the stores, who is streaming (agency, document), and how long answers are repeated (AIP-155)."""
         self._uploads = uploads
         self._documents = documents
         self._answers = answers
@@ -41,14 +43,16 @@ class Tidying:
         self._manifests = manifests
         self._clock = clock
         self._observer = observer
+        self._is_streaming = is_streaming
         self._answers_kept = answers_kept
 
     async def settle(self) -> int:
         """At start-up, before anyone is served: remove manifests without rows and blobs that only they named.
 
         Bytes first, manifest second, rows last: a manifest without its row is an attempt that was never
-        acknowledged; its parts still lie in the spool, so that the client's repeated Commit succeeds. Returns how
-        many were removed.
+        acknowledged; its parts still lie in the spool, so that the client's repeated Commit succeeds. A manifest whose
+        bytes lie nowhere else is kept: an older database was put back over this folder, or nobody came back to finish
+        in time. Returns how many were removed.
         """
         removed = 0
         batch: list[ManifestName] = []
@@ -61,27 +65,48 @@ class Tidying:
 
     async def _settle(self, names: list[ManifestName]) -> int:
         happened = await self._documents.commits([name.commit for name in names])
-        dead = [name for name in names if name.commit not in happened]
-        for name in dead:
-            digests = digests_of(await self._manifests.read(name))
+        removed = 0
+        for name in names:
+            if name.commit in happened:
+                continue
+            unreferenced = await self._unreferenced(name)
+            if unreferenced is None or not unreferenced <= await self._spooled(name):
+                facts = {"document": str(name.document), "version": name.version, "commit": str(name.commit)}
+                _log.error("kept a manifest that the database does not know", extra={"facts": facts})
+                continue
             await self._manifests.delete(name)
-            await self._drop_unreferenced(digests)
-            _log.info("removed the manifest of a commit that never happened")
-        return len(dead)
-
-    async def _drop_unreferenced(self, digests: list[Digest]) -> None:
-        referenced = await self._documents.is_referenced([digest.sha256 for digest in digests])
-        for digest in digests:
-            if digest.sha256 not in referenced:
+            for digest in unreferenced:
                 await self._blobs.delete(digest)
+            removed += 1
+            _log.info("removed the manifest of a commit that never happened")
+        return removed
+
+    async def _unreferenced(self, name: ManifestName) -> frozenset[Digest] | None:
+        """Return what only this manifest names, None if it cannot be read."""
+        try:
+            digests = digests_of(await self._manifests.read(name))
+        except (ValueError, LookupError, TypeError):
+            return None
+        referenced = await self._documents.is_referenced([digest.sha256 for digest in digests])
+        return frozenset(digest for digest in digests if digest.sha256 not in referenced)
+
+    async def _spooled(self, name: ManifestName) -> frozenset[Digest]:
+        parts = await self._spool.parts(UploadId(name.agency, name.document, name.version))
+        return frozenset(part.digest for part in parts if part.digest is not None)
 
     async def clean_leases(self) -> int:
-        """Forget uploads whose lease has ended, rows first; returns how many."""
+        """Forget uploads whose lease has ended and that no stream brings on; returns how many."""
         now = self._clock()
         cleaned = 0
         for upload in await self._uploads.expired(now, _TOGETHER):
-            if await self._uploads.abandon(upload.agency_uuid, upload.document_id, now):
-                await self._spool.discard(UploadId(upload.agency_uuid, upload.document_id, upload.version))
+            if self._is_streaming(upload.agency_uuid, upload.document_id):
+                continue
+            upload_id = UploadId(upload.agency_uuid, upload.document_id, upload.version)
+
+            async def forget_parts(upload_id: UploadId = upload_id) -> None:
+                await self._spool.discard(upload_id)
+
+            if await self._uploads.abandon(upload.agency_uuid, upload.document_id, now, forget_parts):
                 self._observer.upload_expired()
                 cleaned += 1
         return cleaned

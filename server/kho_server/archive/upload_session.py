@@ -1,11 +1,11 @@
 """One stream of parts: takes headers and data in order, acknowledges what is durable, keeps memory bounded.
 
 While one part is being synced the next one is received; what is received and not yet durable never exceeds the
-limit. All failures of the background reach the stream through `next_progress`.
+limit by more than one message. All failures of the background reach the stream through `next_progress`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 import google_crc32c
@@ -13,18 +13,25 @@ import google_crc32c
 from kho_server.archive.limits import UploadLimits
 from kho_server.archive.observer import Observer
 from kho_server.archive.part_names import part_name
+from kho_server.archive.part_progress import PartProgress
 from kho_server.archive.receiving_part import ReceivingPart
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.source_range import read_range
 from kho_server.rules.media_type import MediaType
 from kho_storage.digest import Digest
-from kho_storage.errors import StorageError, WriterSuperseded
-from kho_storage.parts import BlobSource, PartId, PartKind, SpooledPart, UploadId
-from kho_storage.ports import BlobStore, UploadSpool
+from kho_storage.errors import PartIncomplete, WriterSuperseded
+from kho_storage.parts import PartId, PartKind, SpooledPart, UploadId
+from kho_storage.ports import BlobStore, PartWriter, UploadSpool
+
+# Each part that is being sealed holds two open files, however small it is.
+_SEALING_TOGETHER = 64
 
 
 class UploadSession:
-    """The newest stream of an upload. One task feeds it, one task awaits `next_progress`."""
+    """The newest stream of an upload. One task feeds it, one task awaits `next_progress`.
+
+    Only `supersede`, `fail` and `next_progress` may be called while another call is under way.
+    """
 
     def __init__(
         self,
@@ -38,7 +45,7 @@ class UploadSession:
         base_pages: Mapping[PartId, Digest],
     ) -> None:
         """`base_pages` are pages of the version before, from which data may be copied."""
-        self._upload = upload
+        self.upload = upload
         self._declared = declared
         self._spool = spool
         self._blobs = blobs
@@ -48,18 +55,15 @@ class UploadSession:
         self._begun = {part.part for part in spooled if part.digest is None}
         self._base_pages = base_pages
         self._current: ReceivingPart | None = None
-        self._is_draining = False
+        self._draining: tuple[PartId, Digest] | None = None
         self._sealing: dict[PartId, asyncio.Task[None]] = {}
         self._unsealed_bytes = 0
-        self._progress: asyncio.Queue[SpooledPart | Exception | None] = asyncio.Queue()
+        self._progress = PartProgress()
         self._failure: Exception | None = None
 
     async def next_progress(self) -> SpooledPart | None:
         """Return the next thing that became durable, None when the stream has ended; raises what ended it."""
-        item = await self._progress.get()
-        if isinstance(item, Exception):
-            raise item
-        return item
+        return await self._progress.next()
 
     def supersede(self) -> None:
         """End this stream because a newer one goes on with its upload."""
@@ -88,24 +92,26 @@ class UploadSession:
         if sealing is not None:
             await asyncio.wait({sealing})
             self._check()
-        self._is_draining = part in self._complete
-        if self._is_draining:
+        writer = None if part in self._complete else await self._writer(part)
+        if writer is None:
             if self._complete[part] != digest:
                 raise Refusal(Reason.PART_TWICE, part=name)
-            self._progress.put_nowait(SpooledPart(part, digest.size_bytes, digest))
+            self._draining = (part, digest)
+            self._progress.tell(SpooledPart(part, digest.size_bytes, digest))
             return
         if part in self._begun:
             self._begun.discard(part)
             self._observer.upload_resumed()
-        receiving = ReceivingPart(part, digest, media_type, await self._spool.writer(self._upload, part))
-        self._current = receiving
-        if receiving.received_bytes > digest.size_bytes:
+        self._current = ReceivingPart(part, digest, media_type, writer)
+        if self._current.received_bytes > digest.size_bytes:
             # What came earlier was of another, longer content: it cannot be the beginning of this one.
             await self._leave_current()
-            await self._spool.discard_part(self._upload, part)
-            self._current = ReceivingPart(part, digest, media_type, await self._spool.writer(self._upload, part))
-        elif receiving.is_whole:
+            await self._spool.discard_part(self.upload, part)
+            writer = await self._spool.writer(self.upload, part)
+            self._current = ReceivingPart(part, digest, media_type, writer)
+        elif self._current.is_whole:
             self._seal_current()
+            await self._make_room()
 
     async def data(self, offset: int, data: bytes, crc32c: int) -> None:
         """Take bytes of the current part; what is here already is skipped.
@@ -119,7 +125,7 @@ class UploadSession:
         if google_crc32c.value(data) != crc32c:
             raise Refusal(Reason.CHECKSUM_MISMATCH)
         self._observer.bytes_received(len(data), 0)
-        current = self._receiving()
+        current = self._receiving(offset, len(data))
         if current is None:
             return
         skip = current.wanted(offset, len(data))
@@ -129,25 +135,34 @@ class UploadSession:
     async def copy(self, offset: int, page: int, page_offset: int, length: int) -> None:
         """Take a range of a complete page as bytes of the current part. Refusals as `data`, COPY_SOURCE_MISSING."""
         self._check()
-        current = self._receiving()
-        if current is None:
-            return
-        name = part_name(current.part)
         if length < 1 or page_offset < 0 or not 1 <= page <= self._limits.pages:
             raise Refusal(Reason.FIELD_MALFORMED, field="data.copy")
+        current = self._receiving(offset, length)
+        if current is None:
+            return
         source_part = PartId(PartKind.PAGE, page)
         sealing = self._sealing.get(source_part)
         if sealing is not None:
             await asyncio.wait({sealing})
             self._check()
-        source = await self._copy_source(source_part, name)
-        if page_offset + length > source.digest.size_bytes:
-            raise Refusal(Reason.COPY_SOURCE_MISSING, part=name)
+        try:
+            source = await self._spool.source(self.upload, source_part)
+            size_bytes = source.digest.size_bytes
+        except PartIncomplete:
+            source, size_bytes = None, self._size_in_base(source_part)
+        if page_offset + length > size_bytes:
+            raise Refusal(Reason.COPY_SOURCE_MISSING, part=part_name(current.part))
         skip = current.wanted(offset, length)
         if skip == length:
             return
         self._observer.bytes_received(0, length - skip)
-        async for piece in read_range(source, page_offset + skip, length - skip):
+        page_offset, length = page_offset + skip, length - skip
+        if source is not None:
+            pieces = read_range(source, page_offset, length)
+        else:
+            pieces = self._blobs.read(self._base_pages[source_part], page_offset, length)
+        async for piece in pieces:
+            self._check()
             await self._take(current, piece)
 
     async def tick(self) -> None:
@@ -156,33 +171,47 @@ class UploadSession:
         if current is not None and current.received_bytes > current.persisted_bytes:
             persisted = await current.persist()
             if persisted:
-                self._progress.put_nowait(SpooledPart(current.part, persisted, None))
+                self._progress.tell(SpooledPart(current.part, persisted, None))
 
     async def finish(self) -> None:
         """End the stream in order: everything that arrived is durable and acknowledged."""
         self._check()
-        await self.tick()
         await self._leave_current()
         if self._sealing:
             await asyncio.wait(set(self._sealing.values()))
         self._check()
-        self._progress.put_nowait(None)
+        self._progress.end()
 
     async def close(self) -> None:
         """End the stream in any state; keeps what arrived as far as that is possible. Never raises."""
-        with suppress(StorageError, Refusal, OSError):
-            await self.tick()
-        with suppress(StorageError, Refusal, OSError):
+        with suppress(Exception):
             await self._leave_current()
         if self._sealing:
             await asyncio.wait(set(self._sealing.values()))
-        self._progress.put_nowait(None)
+        self._progress.end()
 
-    def _receiving(self) -> ReceivingPart | None:
-        """Return the current part, None while one that is complete already is being drained."""
-        if self._current is None and not self._is_draining:
-            raise Refusal(Reason.STREAM_OUT_OF_ORDER)
+    def _receiving(self, offset: int, length: int) -> ReceivingPart | None:
+        """Return the current part, None while bytes of one that is whole already are being drained."""
+        if self._current is None:
+            if self._draining is None:
+                raise Refusal(Reason.STREAM_OUT_OF_ORDER)
+            part, digest = self._draining
+            if not 0 <= offset <= digest.size_bytes - length:
+                raise Refusal(Reason.SIZE_MISMATCH, part=part_name(part), declared_bytes=digest.size_bytes)
         return self._current
+
+    async def _writer(self, part: PartId) -> PartWriter | None:
+        """Open a part, None when it turns out to be complete."""
+        try:
+            return await self._spool.writer(self.upload, part)
+        except ValueError:
+            # The stream before this one has completed it since this one looked.
+            self._complete[part] = (await self._spool.source(self.upload, part)).digest
+            return None
+
+    def _size_in_base(self, part: PartId) -> int:
+        digest = self._base_pages.get(part)
+        return digest.size_bytes if digest is not None else 0
 
     async def _take(self, current: ReceivingPart, data: bytes) -> None:
         await current.take(data)
@@ -191,8 +220,8 @@ class UploadSession:
         await self._make_room()
 
     async def _make_room(self) -> None:
-        """Wait until what is not durable yet fits the limit."""
-        while self._not_durable() > self._limits.unacknowledged_bytes:
+        """Wait until what is not durable yet fits the limits."""
+        while self._not_durable() > self._limits.unacknowledged_bytes or len(self._sealing) >= _SEALING_TOGETHER:
             if self._sealing:
                 await asyncio.wait(set(self._sealing.values()), return_when=asyncio.FIRST_COMPLETED)
                 self._check()
@@ -209,7 +238,7 @@ class UploadSession:
         current = self._current
         assert current is not None
         self._current = None
-        self._is_draining = True
+        self._draining = (current.part, current.digest)
         size = current.digest.size_bytes - current.persisted_bytes
         self._unsealed_bytes += size
         task = asyncio.ensure_future(self._seal(current, size))
@@ -218,37 +247,24 @@ class UploadSession:
     async def _seal(self, part: ReceivingPart, size: int) -> None:
         try:
             await part.complete()
-        except (Refusal, StorageError, OSError) as error:
+        except Exception as error:
             self._fail(Refusal(Reason.UPLOAD_SUPERSEDED) if isinstance(error, WriterSuperseded) else error)
         else:
             self._complete[part.part] = part.digest
             self._observer.part_complete(is_page=part.part.kind is PartKind.PAGE)
-            self._progress.put_nowait(SpooledPart(part.part, part.digest.size_bytes, part.digest))
+            self._progress.tell(SpooledPart(part.part, part.digest.size_bytes, part.digest))
         finally:
             self._unsealed_bytes -= size
             self._sealing.pop(part.part, None)
 
     async def _leave_current(self) -> None:
-        current, self._current = self._current, None
-        self._is_draining = False
-        if current is not None:
-            try:
-                if current.received_bytes > current.persisted_bytes:
-                    await current.persist()
-            finally:
+        try:
+            await self.tick()
+        finally:
+            current, self._current = self._current, None
+            self._draining = None
+            if current is not None:
                 await current.close()
-
-    async def _copy_source(self, part: PartId, name: str) -> BlobSource:
-        if part in self._complete:
-            return await self._spool.source(self._upload, part)
-        digest = self._base_pages.get(part)
-        if digest is None:
-            raise Refusal(Reason.COPY_SOURCE_MISSING, part=name)
-
-        def read() -> AsyncIterator[bytes]:
-            return self._blobs.read(digest)
-
-        return BlobSource(digest, read)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -257,4 +273,4 @@ class UploadSession:
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
             self._failure = error
-            self._progress.put_nowait(error)
+            self._progress.end(error)

@@ -1,11 +1,11 @@
 """Content as messages: digest first, then pieces with their checksums."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 
 import google_crc32c
 
 from kho.v1 import content_pb2
-from kho_server.archive.handing_out import HandingOut, Parcel
+from kho_server.archive.handing_out import Parcel
 
 
 def content_header(parcel: Parcel) -> content_pb2.ContentHeader:
@@ -19,9 +19,9 @@ def content_header(parcel: Parcel) -> content_pb2.ContentHeader:
     )
 
 
-async def content_data(handing_out: HandingOut, parcel: Parcel) -> AsyncGenerator[content_pb2.ContentData, None]:
-    """Yield the bytes of a parcel."""
+async def content_data(parcel: Parcel, pieces: AsyncIterator[bytes]) -> AsyncIterator[content_pb2.ContentData]:
+    """Yield the pieces of a parcel with their places and checksums."""
     offset = parcel.offset
-    async for piece in handing_out.content(parcel):
+    async for piece in pieces:
         yield content_pb2.ContentData(offset=offset, data=piece, crc32c=google_crc32c.value(piece))
         offset += len(piece)

@@ -1,7 +1,6 @@
 """DocumentService: wire in, domain out."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -123,7 +122,7 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
             request.offset,
             request.limit,
         )
-        async with aclosing(content_data(self._handing_out, parcel)) as pieces:
+        async with self._handing_out.sending(parcel) as pieces:
             yield pb.ReadContentResponse(header=content_header(parcel))
-            async for piece in pieces:
-                yield pb.ReadContentResponse(data=piece)
+            async for data in content_data(parcel, pieces):
+                yield pb.ReadContentResponse(data=data)

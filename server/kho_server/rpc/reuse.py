@@ -1,7 +1,6 @@
 """ReuseService: wire in, domain out."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -41,12 +40,12 @@ class ReuseServicer(reuse_service_pb2_grpc.ReuseServiceServicer):
             request.limit,
         )
         assert parcel.result is not None
-        async with aclosing(content_data(self._handing_out, parcel)) as pieces:
+        async with self._handing_out.sending(parcel) as pieces:
             yield pb.ReuseResponse(
                 header=pb.ReuseHeader(
                     content=content_header(parcel),
                     result=result_message(parcel.result, self._clock(), with_owners=parcel.is_own),
                 )
             )
-            async for piece in pieces:
-                yield pb.ReuseResponse(data=piece)
+            async for data in content_data(parcel, pieces):
+                yield pb.ReuseResponse(data=data)

@@ -20,16 +20,21 @@ class StreamFeed(Generic[M]):
         self._tick_s = tick_s
         self._stall_timeout_s = stall_timeout_s
         self._pending: asyncio.Task[M] | None = None
-        self._ticked_at = self._heard_at = time.monotonic()
+        self._is_ended = False
+        self._ticked_at = self._waits_since = time.monotonic()
 
     async def next(self, on_tick: Callable[[], Awaitable[None]] | None = None) -> M | None:
-        """Return the next message, None at the end of the stream. Refusal: UPLOAD_STALLED."""
+        """Return the next message, None at the end of the stream or after `end`. Refusal: UPLOAD_STALLED."""
         await self._tick(on_tick)
+        if self._is_ended:
+            return None
         if self._pending is None:
+            # From now on the other side is silent; what we did with its last message is our own time.
+            self._waits_since = time.monotonic()
             self._pending = asyncio.ensure_future(_read(self._requests))
         while not self._pending.done():
             await asyncio.wait({self._pending}, timeout=self._tick_s)
-            if not self._pending.done() and time.monotonic() - self._heard_at > self._stall_timeout_s:
+            if not self._pending.done() and time.monotonic() - self._waits_since > self._stall_timeout_s:
                 raise Refusal(
                     Reason.UPLOAD_STALLED,
                     stall_timeout_s=int(self._stall_timeout_s),
@@ -37,7 +42,6 @@ class StreamFeed(Generic[M]):
                 )
             await self._tick(on_tick)
         pending, self._pending = self._pending, None
-        self._heard_at = time.monotonic()
         if pending.cancelled():
             return None
         try:
@@ -52,9 +56,12 @@ class StreamFeed(Generic[M]):
             await on_tick()
 
     def end(self) -> None:
-        """Stop reading: a `next` that waits returns None."""
+        """Stop reading: a `next` that waits, and every later one, returns None. Idempotent."""
+        self._is_ended = True
         if self._pending is not None:
             self._pending.cancel()
+            # A read that ended with an error just now is nobody's concern any more.
+            self._pending.add_done_callback(lambda read: read.cancelled() or read.exception())
 
 
 class _EndOfStream(Exception):

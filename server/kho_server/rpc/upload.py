@@ -54,19 +54,21 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         caller = current_caller()
         limits = self._desk.limits
         feed = StreamFeed(request_iterator, tick_s=limits.acknowledge_every_s, stall_timeout_s=limits.stall_timeout_s)
-        first = await feed.next()
-        if first is None or first.WhichOneof("message") != "open":
-            raise Refusal(Reason.STREAM_OUT_OF_ORDER)
-        session = await self._desk.open(caller, first.open.document_id, first.open.version)
-        feeder = asyncio.ensure_future(self._feed(session, feed))
         try:
-            while (progress := await session.next_progress()) is not None:
-                yield pb.UploadPartsResponse(progress=progress_message(progress))
+            first = await feed.next()
+            if first is None or first.WhichOneof("message") != "open":
+                raise Refusal(Reason.STREAM_OUT_OF_ORDER)
+            session = await self._desk.open(caller, first.open.document_id, first.open.version)
+            feeder = asyncio.ensure_future(self._feed(session, feed))
+            try:
+                while (progress := await session.next_progress()) is not None:
+                    yield pb.UploadPartsResponse(progress=progress_message(progress))
+            finally:
+                # The read is stopped, not the write: a cancelled write would leave a thread writing behind our back.
+                feed.end()
+                await self._desk.close(session, feeder)
         finally:
-            # The read is stopped, not the write: a cancelled write would leave a thread writing behind our back.
             feed.end()
-            await asyncio.wait({feeder})
-            await self._desk.close(caller, first.open.document_id, session)
 
     async def Commit(self, request: pb.CommitRequest, context: _Context) -> pb.CommitResponse:  # noqa: N802
         """Seal an upload."""
@@ -118,7 +120,7 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
                         break
             raise Refusal(Reason.STREAM_OUT_OF_ORDER)
         finally:
-            await self._desk.close(caller, document_id, session)
+            await self._desk.close(session)
 
     async def _begin(self, caller: Caller, request: pb.BeginRequest) -> Begun:
         return await self._beginning.begin(

@@ -1,7 +1,7 @@
 """Sealed documents and their results, in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from kho_storage.catalog.statements import statements
 from kho_storage.document_ports import DocumentCatalog
 from kho_storage.errors import Conflict
 from kho_storage.records.access import KeptAnswer
+from kho_storage.records.declaration_json import to_json
 from kho_storage.records.document import (
     DocumentState,
     StoredDocument,
@@ -46,21 +47,40 @@ class PostgresDocuments(DocumentCatalog):
         async with self._database.transaction() as connection:
             if keep is not None:
                 await keep_answer(connection, keep)
+            # First, so that whoever begins this upload anew, or abandons it, waits for the end of the transaction.
+            await self._close(connection, upload)
+            payload = seal_payload(upload, document_uuid, version, needs_verification)
+            at, kind = version.sealed_at, "document_sealed"
             if version.version > 1:
                 await self._must_follow(connection, document_uuid, version.version)
-            else:
-                await self._dossier_must_fit(connection, upload)
-            payload = seal_payload(upload, document_uuid, version, needs_verification)
-            if version.version == 1 and upload.declaration.copy_of is not None:
-                payload["copy_of"] = str(await self._original(connection, upload))
-            kind = "document_sealed" if version.version == 1 else "version_sealed"
+                kind = "version_sealed"
+            elif upload.declaration.copy_of is not None:
+                original_uuid, original_at = await self._original(connection, upload)
+                payload["copy_of"] = str(original_uuid)
+                # A rebuild meets events in order of time: the original first, whatever the clocks said.
+                at = max(at, original_at + timedelta(microseconds=1))
             await record(
-                connection,
-                NewEvent("document", str(document_uuid), kind, actor, version.sealed_at, payload, version.reason_text),
+                connection, NewEvent("document", str(document_uuid), kind, actor, at, payload, version.reason_text)
             )
-            await connection.execute(
-                statements("uploads")["close_upload"], upload.agency_uuid, upload.document_id, upload.version
-            )
+            if version.version == 1:
+                # Asked last: the dossier's row has waited for others that name the same one.
+                await self._dossier_must_fit(connection, upload)
+
+    async def _close(self, connection: Connection, upload: Upload) -> None:
+        closed = await connection.fetchval(
+            statements("uploads")["close_upload"],
+            upload.agency_uuid,
+            upload.document_id,
+            upload.version,
+            upload.reason.value,
+            upload.reason_text,
+            to_json(upload.declaration),
+            upload.pages,
+            upload.renditions,
+            upload.sheets,
+        )
+        if not closed:
+            raise Conflict("upload_changed")
 
     async def _must_follow(self, connection: Connection, document_uuid: UUID, version: int) -> None:
         current = await connection.fetchval(self._sql["lock_document"], document_uuid)
@@ -70,15 +90,14 @@ class PostgresDocuments(DocumentCatalog):
     async def _dossier_must_fit(self, connection: Connection, upload: Upload) -> None:
         declaration = upload.declaration
         registered = await connection.fetchval(self._sql["dossier_procedure"], declaration.dossier_key)
-        if registered is not None and registered != declaration.procedure_key:
+        if registered != declaration.procedure_key:
             raise Conflict("dossier_procedure")
 
-    async def _original(self, connection: Connection, upload: Upload) -> UUID:
+    async def _original(self, connection: Connection, upload: Upload) -> tuple[UUID, datetime]:
         row = await connection.fetchrow(self._sql["document_facts"], upload.agency_uuid, upload.declaration.copy_of)
         if row is None:
             raise Conflict("copy_of_unknown")
-        original: UUID = row["document_uuid"]
-        return original
+        return row["document_uuid"], row["created_at"]
 
     async def document(self, agency_uuid: UUID, document_id: UUID) -> StoredDocument | None:
         """Return an agency's document."""

@@ -7,7 +7,7 @@ from kho_storage.catalog.answers import keep_answer
 from kho_storage.catalog.database import Database, Row
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
-from kho_storage.document_ports import UploadCatalog
+from kho_storage.document_ports import Forget, UploadCatalog
 from kho_storage.errors import Conflict
 from kho_storage.records.access import KeptAnswer
 from kho_storage.records.declaration_json import from_json, to_json
@@ -23,11 +23,13 @@ class PostgresUploads(UploadCatalog):
         self._database = database
         self._sql = statements("uploads")
 
-    async def open(self, upload: Upload, keep: KeptAnswer | None) -> Upload:
-        """Open or renew an upload."""
+    async def open(self, upload: Upload, keep: KeptAnswer | None, forget_parts: Forget) -> Upload:
+        """Open or renew an upload; the row is held meanwhile, so that sealing and abandoning wait."""
+        name = (upload.agency_uuid, upload.document_id)
         async with self._database.transaction() as connection:
             if keep is not None:
                 await keep_answer(connection, keep)
+            standing = await connection.fetchval(self._sql["lock_upload"], *name)
             begun_at = await connection.fetchval(
                 self._sql["open_upload"],
                 upload.agency_uuid,
@@ -46,19 +48,24 @@ class PostgresUploads(UploadCatalog):
             )
             if begun_at is None:
                 raise Conflict("upload_version")
-        stored = await self.find(upload.agency_uuid, upload.document_id)
-        if stored is None:
-            raise Conflict("upload_version")
-        return stored
+            if (await connection.fetchval(self._sql["sealed_version"], *name) or 0) != upload.version - 1:
+                raise Conflict("document_version_taken")
+            if standing is not None and standing != upload.reason.value:
+                await forget_parts()
+            row = await connection.fetchrow(self._sql["find_upload"], *name)
+        assert row is not None
+        return _upload(row)
 
     async def find(self, agency_uuid: UUID, document_id: UUID) -> Upload | None:
         """Return an upload with its code."""
         row = await self._database.fetch_one(self._sql["find_upload"], agency_uuid, document_id)
         return _upload(row) if row else None
 
-    async def renew(self, agency_uuid: UUID, document_id: UUID, lease_until: datetime) -> None:
+    async def renew(self, agency_uuid: UUID, document_id: UUID, version: int, lease_until: datetime) -> bool:
         """Extend a lease."""
-        await self._database.execute(self._sql["renew_lease"], agency_uuid, document_id, lease_until)
+        statement = self._sql["renew_lease"]
+        row = await self._database.fetch_one(statement, agency_uuid, document_id, version, lease_until)
+        return row is not None
 
     async def take_code(
         self, agency_uuid: UUID, document_id: UUID, code: TakenCode, actor: Actor, at: datetime
@@ -122,9 +129,12 @@ class PostgresUploads(UploadCatalog):
         """Return uploads whose lease has ended."""
         return tuple(_upload(row) for row in await self._database.fetch(self._sql["expired_uploads"], now, limit))
 
-    async def abandon(self, agency_uuid: UUID, document_id: UUID, now: datetime) -> bool:
-        """Forget an upload if its lease has still ended."""
-        row = await self._database.fetch_one(self._sql["abandon_upload"], agency_uuid, document_id, now)
+    async def abandon(self, agency_uuid: UUID, document_id: UUID, now: datetime, forget_parts: Forget) -> bool:
+        """Forget an upload if its lease has still ended; its row is held until its parts are gone."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(self._sql["abandon_upload"], agency_uuid, document_id, now)
+            if row is not None:
+                await forget_parts()
         return row is not None
 
     async def count(self) -> int:

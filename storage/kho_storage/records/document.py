@@ -232,7 +232,9 @@ class StoredDocument:
     kind: DocumentKind
     lane: Lane
     dossier_code: str
+    dossier_key: str
     procedure_code: str
+    procedure_key: str
     copy_form: CopyForm | None
     copy_of: UUID | None
     version: int

@@ -1,7 +1,7 @@
 -- name: document_facts
 -- Who is sealed under this id already, and at which version.
 -- $1 agency, $2 document
-SELECT document_uuid, version FROM kho.document WHERE agency_uuid = $1 AND document_id = $2
+SELECT document_uuid, version, created_at FROM kho.document WHERE agency_uuid = $1 AND document_id = $2
 
 -- name: lock_document
 -- Holds a document's row until the end of the transaction that seals its next version.
@@ -15,8 +15,8 @@ SELECT procedure_key FROM kho.dossier WHERE code_key = $1
 -- name: document_by_id
 -- One document of an agency.
 -- $1 agency, $2 document
-SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.procedure_code,
-       d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
+SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.code_key AS dossier_key,
+       s.procedure_code, s.procedure_key, d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
        EXISTS (SELECT FROM kho.verification_task AS t
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
@@ -28,8 +28,8 @@ WHERE d.agency_uuid = $1 AND d.document_id = $2
 -- name: document_by_uuid
 -- One document by its opaque name.
 -- $1 document uuid
-SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.procedure_code,
-       d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
+SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.code_key AS dossier_key,
+       s.procedure_code, s.procedure_key, d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
        EXISTS (SELECT FROM kho.verification_task AS t
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
@@ -49,8 +49,8 @@ FROM kho.document AS d WHERE d.document_uuid = $1
 -- name: documents_of_agency
 -- An agency's documents, newest first, after a key.
 -- $1 agency, $2 state or null, $3 created before or null, $4 uuid before, $5 how many
-SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.procedure_code,
-       d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
+SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.code_key AS dossier_key,
+       s.procedure_code, s.procedure_key, d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
        EXISTS (SELECT FROM kho.verification_task AS t
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
@@ -66,8 +66,8 @@ LIMIT $5
 -- name: documents_of_dossier
 -- The same within one dossier.
 -- $1 agency, $2 state or null, $3 created before or null, $4 uuid before, $5 how many, $6 dossier key
-SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.procedure_code,
-       d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
+SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS dossier_code, s.code_key AS dossier_key,
+       s.procedure_code, s.procedure_key, d.copy_form, original.document_id AS copy_of, d.version, d.state, d.created_at,
        EXISTS (SELECT FROM kho.verification_task AS t
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
@@ -172,8 +172,9 @@ WHERE t.document_uuid = due.document_uuid AND t.version = due.version
 RETURNING t.document_uuid, t.version, t.attempts, content.sha256, content.size_bytes
 
 -- name: postpone_task
+-- Nothing was judged, so it was no attempt.
 -- $1 document uuid, $2 version, $3 due at
-UPDATE kho.verification_task SET due_at = $3, started_at = NULL, attempts = attempts + 1
+UPDATE kho.verification_task SET due_at = $3, started_at = NULL
 WHERE document_uuid = $1 AND version = $2
 
 -- name: release_tasks

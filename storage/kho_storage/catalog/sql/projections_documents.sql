@@ -18,7 +18,8 @@ FROM (SELECT $1::jsonb AS f) AS facts
 ON CONFLICT (code_key) DO UPDATE
 SET code = excluded.code, procedure_code = excluded.procedure_code, agency_uuid = excluded.agency_uuid,
     first_seen_at = excluded.first_seen_at
-WHERE (excluded.first_seen_at, excluded.agency_uuid) < (dossier.first_seen_at, dossier.agency_uuid)
+WHERE (excluded.first_seen_at, excluded.agency_uuid, excluded.code, excluded.procedure_code)
+      < (dossier.first_seen_at, dossier.agency_uuid, dossier.code, dossier.procedure_code)
 
 -- name: document_sealed_2
 -- The document itself.
@@ -137,13 +138,23 @@ WHERE d.document_uuid = ($1::jsonb ->> 'document_uuid')::uuid
           > (($1::jsonb ->> 'judged_at')::timestamptz, ($1::jsonb ->> 'verdict_id')::uuid))
 
 -- name: verdict_appended_3
--- Judged: nothing is left to do, or all of it again later.
-WITH done AS (
-    DELETE FROM kho.verification_task
-    WHERE document_uuid = ($1::jsonb ->> 'document_uuid')::uuid AND version = ($1::jsonb ->> 'version')::int
-      AND $1::jsonb ->> 'judge_again_at' IS NULL
+-- Judged, if this is the newest judgement of the newest version: nothing is left to do, or all of it again later. A
+-- document that was judged before has no task any more and gets one.
+WITH newest AS (
+    SELECT d.document_uuid, d.version, ($1::jsonb ->> 'judge_again_at')::timestamptz AS again_at
+    FROM kho.document AS d
+    WHERE d.document_uuid = ($1::jsonb ->> 'document_uuid')::uuid
+      AND d.version = ($1::jsonb ->> 'version')::int
+      AND NOT EXISTS (
+        SELECT FROM kho.verdict AS later
+        WHERE later.document_uuid = d.document_uuid AND later.version = d.version
+          AND (later.judged_at, later.verdict_id)
+              > (($1::jsonb ->> 'judged_at')::timestamptz, ($1::jsonb ->> 'verdict_id')::uuid))
+), done AS (
+    DELETE FROM kho.verification_task AS t USING newest
+    WHERE t.document_uuid = newest.document_uuid AND t.version = newest.version AND newest.again_at IS NULL
 )
-UPDATE kho.verification_task
-SET due_at = ($1::jsonb ->> 'judge_again_at')::timestamptz, attempts = attempts + 1, started_at = NULL
-WHERE document_uuid = ($1::jsonb ->> 'document_uuid')::uuid AND version = ($1::jsonb ->> 'version')::int
-  AND $1::jsonb ->> 'judge_again_at' IS NOT NULL
+INSERT INTO kho.verification_task AS t (document_uuid, version, due_at, attempts)
+SELECT document_uuid, version, again_at, 1 FROM newest WHERE again_at IS NOT NULL
+ON CONFLICT (document_uuid, version)
+DO UPDATE SET due_at = excluded.due_at, attempts = t.attempts + 1, started_at = NULL

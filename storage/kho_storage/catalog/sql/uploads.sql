@@ -8,10 +8,20 @@ INSERT INTO kho.upload
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (agency_uuid, document_id) DO UPDATE
 SET declaration = excluded.declaration, pages = excluded.pages, renditions = excluded.renditions,
-    reason_text = excluded.reason_text, sheets = excluded.sheets, officer_id = excluded.officer_id,
-    lease_until = excluded.lease_until
-WHERE upload.version = excluded.version AND upload.reason = excluded.reason
+    reason = excluded.reason, reason_text = excluded.reason_text, first_rendition = excluded.first_rendition,
+    sheets = excluded.sheets, officer_id = excluded.officer_id, lease_until = excluded.lease_until
+WHERE upload.version = excluded.version
 RETURNING begun_at
+
+-- name: lock_upload
+-- Holds an upload until the end of the transaction that renews it.
+-- $1 agency, $2 document
+SELECT reason FROM kho.upload WHERE agency_uuid = $1 AND document_id = $2 FOR UPDATE
+
+-- name: sealed_version
+-- Asked after the upload's row is held: a seal that was under way has ended by then.
+-- $1 agency, $2 document
+SELECT version FROM kho.document WHERE agency_uuid = $1 AND document_id = $2
 
 -- name: find_upload
 -- One upload with the code its document has.
@@ -24,8 +34,10 @@ LEFT JOIN kho.result_code AS c USING (agency_uuid, document_id)
 WHERE u.agency_uuid = $1 AND u.document_id = $2
 
 -- name: renew_lease
--- $1 agency, $2 document, $3 lease until
-UPDATE kho.upload SET lease_until = $3 WHERE agency_uuid = $1 AND document_id = $2
+-- $1 agency, $2 document, $3 version, $4 lease until
+UPDATE kho.upload SET lease_until = greatest(lease_until, $4)
+WHERE agency_uuid = $1 AND document_id = $2 AND version = $3
+RETURNING true
 
 -- name: expired_uploads
 -- Uploads whose lease has ended, the longest ended first.
@@ -45,8 +57,12 @@ LIMIT $2
 DELETE FROM kho.upload WHERE agency_uuid = $1 AND document_id = $2 AND lease_until < $3 RETURNING true
 
 -- name: close_upload
--- $1 agency, $2 document, $3 version
-DELETE FROM kho.upload WHERE agency_uuid = $1 AND document_id = $2 AND version = $3
+-- Closes exactly the upload that is being sealed: none that was renewed with another declaration meanwhile.
+-- $1 agency, $2 document, $3 version, $4 reason, $5 reason text, $6 declaration, $7 pages, $8 renditions, $9 sheets
+DELETE FROM kho.upload
+WHERE agency_uuid = $1 AND document_id = $2 AND version = $3 AND reason = $4 AND reason_text IS NOT DISTINCT FROM $5
+  AND declaration = $6 AND pages = $7 AND renditions = $8 AND sheets = $9
+RETURNING true
 
 -- name: count_uploads
 -- For the gauge of open uploads.
