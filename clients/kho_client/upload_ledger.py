@@ -11,7 +11,7 @@ class UploadLedger:
     """Counts bytes of parts; offsets and sizes in bytes.
 
     `bytes_sent` is what went onto the wire, repetition included; `bytes_resent` the repetition within this run;
-    `bytes_skipped` what did not need to travel: persisted by an earlier run, or copied from pages.
+    `bytes_skipped` what did not need to travel: brought by an earlier run or another connection, or copied from pages.
     For a finished upload: bytes_sent - bytes_resent + bytes_skipped is the size of all its parts.
     """
 
@@ -23,7 +23,6 @@ class UploadLedger:
         self._persisted: dict[PartName, int] = {}
         self._complete: set[PartName] = set()
         self._sent_to: dict[PartName, int] = {}
-        self._first_sent: dict[PartName, int] = {}
         self._flying: deque[tuple[PartName, int, int]] = deque()
         self._flying_bytes = 0
 
@@ -54,10 +53,6 @@ class UploadLedger:
         """Return from which offset a part goes on."""
         return self._persisted.get(name, 0)
 
-    def is_resumed(self, name: PartName) -> bool:
-        """Tell whether a part stands partly on bytes that an earlier run sent."""
-        return self._first_sent.get(name, 0) > 0
-
     def reopened(self, parts: Iterable[upload_service_pb2.PartProgress]) -> None:
         """Take the server's word at the start of a stream: it is the whole truth, nothing is in flight."""
         self._flying.clear()
@@ -70,17 +65,12 @@ class UploadLedger:
     def begins(self, name: PartName) -> int:
         """Note that a part begins or goes on; return the offset from which its bytes must be sent."""
         start = self.persisted(name)
-        if name not in self._sent_to:
-            self.bytes_skipped += start
-            self._sent_to[name] = start
-            self._first_sent[name] = start
+        self._skip_to(name, start)
         return start
 
     def skips_whole(self, name: PartName, size_bytes: int) -> None:
-        """Note that a complete part needs nothing; counted once."""
-        if name not in self._sent_to:
-            self.bytes_skipped += size_bytes
-            self._sent_to[name] = size_bytes
+        """Note that a complete part needs nothing more; counted once."""
+        self._skip_to(name, size_bytes)
 
     def sends(self, name: PartName, offset: int, length: int, *, is_copy: bool = False) -> None:
         """Note one message: `length` bytes of the part, which travel unless they are copied."""
@@ -108,6 +98,13 @@ class UploadLedger:
             self._flying.popleft()
             self._flying_bytes -= length
         return before != (self.persisted(name), self.is_complete(name))
+
+    def _skip_to(self, name: PartName, end: int) -> None:
+        # What another connection brought in the meantime counts like what an earlier run did.
+        known_to = self._sent_to.get(name, 0)
+        if end > known_to:
+            self.bytes_skipped += end - known_to
+            self._sent_to[name] = end
 
     def _take(self, part: upload_service_pb2.PartProgress) -> None:
         name = PartName.of(part.key)

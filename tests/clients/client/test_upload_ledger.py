@@ -69,3 +69,13 @@ def test_a_server_that_forgot_is_believed() -> None:
     assert ledger.begins(page(1)) == 0
     ledger.sends(page(1), 0, 100)
     assert (ledger.bytes_sent, ledger.bytes_resent) == (200, 100)
+
+
+def test_what_another_connection_brought_is_skipped() -> None:
+    ledger = UploadLedger()
+    ledger.begins(page(1))
+    ledger.sends(page(1), 0, 100)
+    ledger.reopened([progress(1, 250)])
+    assert ledger.begins(page(1)) == 250
+    ledger.sends(page(1), 250, 50)
+    assert (ledger.bytes_sent, ledger.bytes_resent, ledger.bytes_skipped) == (150, 0, 150)
