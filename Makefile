@@ -4,11 +4,12 @@ KEEP ?=
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo test setup packages lint format proto release-image clean
+.PHONY: help demo bench test setup packages lint format proto release-image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo           run the main job on realistic input and show what happened; KEEP=1 leaves it running'
+	@echo 'make bench          measure it beside a bare gRPC server: a table and bench.json; ARGS="--quick --only pages"'
 	@echo 'make test           pass every check that CI passes; ARGS="..." goes to pytest'
 	@echo 'make setup          make .venv; PYTHON=... chooses the interpreter (3.11 or newer)'
 	@echo 'make packages       install the Debian packages that the tests use (as root), or name them'
@@ -26,6 +27,9 @@ packages:
 
 demo: setup
 	@.venv/bin/python -m ops.demo.run $(if $(KEEP),--keep)
+
+bench: setup
+	@.venv/bin/python -m ops.bench.run $(ARGS)
 
 # The packages first: an ordinary user learns what is missing before anything long begins.
 test: packages
