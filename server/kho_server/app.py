@@ -164,8 +164,9 @@ class App:
         poll_s = self._config.revocation_poll_s
 
         async def watch_callers() -> None:
-            await wire.revocations.look()
+            # Waiting comes first: a look that fails is then not repeated at once.
             await wire.revocations.changed(poll_s)
+            await wire.revocations.look()
 
         async def look_after_access_records() -> None:
             await index.access_log.make_partitions(self._clock().date())

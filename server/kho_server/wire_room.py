@@ -117,7 +117,8 @@ def server_options(config: Config) -> list[tuple[str, int | str]]:
         # A desk whose power was cut is noticed after at most a minute and a half.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
-        # With probing, a connection's window grows with its bandwidth; without, each stream has this much on the way.
+        # With probing, windows grow with bandwidth: 16 streams that nobody read held 16 MiB each. With a fixed window
+        # of 1 MiB they hold 1 MiB each, and one stream is as fast: 350 MB/s through TLS on two cores (2026-11).
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 4 * config.chunk_bytes),
     ]
