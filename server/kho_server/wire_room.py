@@ -74,7 +74,8 @@ class WireRoom:
         self.health.know(servicers)
         add_HealthServicer_to_server(self.health.servicer, server)
         names = (*servicers, _HEALTH, _REFLECTION)
-        add_ServerReflectionServicer_to_server(ReflectionServicer(names), server)
+        add_reflection: Callable[..., None] = add_ServerReflectionServicer_to_server  # published without types
+        add_reflection(ReflectionServicer(names), server)
         listen = self.config.listen
         try:
             port = server.add_secure_port(str(listen), self.tls.credentials())

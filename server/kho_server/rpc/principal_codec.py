@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kho.v1 import registry_pb2 as pb
 from kho_storage.records.registry import Principal, PrincipalKind
 
-KIND_NUMBERS: dict[PrincipalKind, pb.PrincipalKind] = {
+KIND_NUMBERS: dict[PrincipalKind, pb.PrincipalKind.ValueType] = {
     PrincipalKind.STATION: pb.PRINCIPAL_KIND_STATION,
     PrincipalKind.AGENCY_SYSTEM: pb.PRINCIPAL_KIND_AGENCY_SYSTEM,
     PrincipalKind.PORTAL: pb.PRINCIPAL_KIND_PORTAL,
