@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kho.v1 import document_pb2, result_pb2, reuse_service_pb2
+from kho.v1 import document_pb2, result_pb2, reuse_service_pb2, verdict_pb2
 from kho_client.connection import Connection
 from kho_client.errors import CallRefused, KhoError, NotFound, TlsRefused
 from kho_client.kho import KhoClient
@@ -65,6 +65,12 @@ async def reuse(client: KhoClient, stored: Sequence[Stored], folder: Path, row: 
         code = document.public_code if number % 2 else document.result_code
         async with places:
             got = await client.reuse(code, purpose, folder / f"{number}.pdf")
+            if number == 0:
+                verdict = await client.verification.verify_file(got.path)
+                expect(
+                    verdict.summary.indication == verdict_pb2.INDICATION_TOTAL_PASSED,
+                    f"the fetched file does not pass: {verdict.explanation_en}",
+                )
             same = await asyncio.to_thread(lambda: got.path.read_bytes() == document.signed.read_bytes())
             got.path.unlink()
         expect(same, "the bytes that came back are not those that were signed")

@@ -62,6 +62,7 @@ class OneStopDesk:
         seed: int,
         bar: Bar,
         on_report: Callable[[Task, UploadWatch], None],
+        on_stored: Callable[[Stored], None],
     ) -> None:
         """Keep signed files in `folder`; `scanner` runs the drawing of pages."""
         self.office = office
@@ -74,6 +75,7 @@ class OneStopDesk:
         self._seed = seed
         self._bar = bar
         self._on_report = on_report
+        self._on_stored = on_stored
         self._glass = asyncio.Lock()
         self._places = asyncio.Semaphore(_TOGETHER)
         self._pages_done = 0
@@ -88,6 +90,7 @@ class OneStopDesk:
     async def _in_turn(self, task: Task) -> None:
         async with self._places:
             self.stored.append(await self._bring(task))
+            self._on_stored(self.stored[-1])
 
     async def _bring(self, task: Task) -> Stored:
         draft, document_id = Draft(task, self.office, datetime.now(VIETNAM)), new_document_id()

@@ -15,21 +15,12 @@ def kept(report: Report, folder: Path, console: Console) -> None:
     document = next(each for each in report.documents if each.pages)
 
     def kho(caller: str, words: str) -> str:
-        pki = at.pki
-        where = (
-            "--server",
-            at.grpc,
-            "--ca",
-            pki / "ca.crt",
-            "--cert",
-            pki / f"{caller}.crt",
-            "--key",
-            pki / f"{caller}.key",
-        )
         command, _, rest = words.partition(" ")
-        return f".venv/bin/kho {command} {shlex.join(str(word) for word in where)} {rest}".rstrip()
+        where = f"--server {at.grpc} --ca $P/ca.crt --cert $P/{caller}.crt --key $P/{caller}.key"
+        return f".venv/bin/kho {command} {where} {rest}".rstrip()
 
     commands = (
+        ("Chứng thư thử nghiệm / the development certificates", f"P={shlex.quote(str(at.pki))}"),
         ("Tra cứu theo mã kết quả / look up by result code", kho("agency-b", f"lookup {document.result_code}")),
         ("Tra cứu theo mã công khai / by public code", kho("agency-b", f"lookup {document.public_code}")),
         (

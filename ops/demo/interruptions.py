@@ -1,14 +1,16 @@
 """What goes wrong on purpose while the desks work: one cable is pulled inside a page, and the server is killed."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 from kho_client.kho import KhoClient
 from ops.demo.desk import OneStopDesk, Stored
 from ops.demo.link import Link
+from ops.demo.screen import Screen
 from ops.demo.server_process import Addresses, ServerProcess
-from ops.demo.steps import Step, StepBook, expect
-from ops.demo.upload_watch import UploadWatch
+from ops.demo.steps import Expected, Step, StepBook, expect
+from ops.demo.upload_watch import Place, UploadWatch
 from ops.demo.workload import Desk, Task, Trial
 
 _CUT_AFTER_BYTES = 150_000  # two messages of 64 KiB and a bit: inside a colour page, which has 200,000 bytes or more
@@ -18,18 +20,20 @@ _CUTS = 5  # a cut may fall between two pages; then it is done again
 class Interruptions:
     """Hears how uploads go and strikes at the right moment."""
 
-    def __init__(self, book: StepBook, server: ServerProcess, at: Addresses, link: Link) -> None:
+    def __init__(self, book: StepBook, screen: Screen, server: ServerProcess, at: Addresses, link: Link) -> None:
         """Strike this server and this link; set `desks` before anyone works."""
         self.desks: Sequence[OneStopDesk] = ()
         self._book = book
+        self._screen = screen
         self._server = server
         self._at = at
         self._link = link
         self._killed = asyncio.Event()
-        self._armed_for = 0
+        self._armed = 0
         self._open: list[tuple[UploadWatch, int]] = []
         self._held_bytes = 0
-        self._cut: UploadWatch | None = None
+        self._resumed: Place | None = None
+        self._resumed_after_s = 0.0
 
     def hears(self, task: Task, watch: UploadWatch) -> None:
         """Take a report of an upload."""
@@ -39,17 +43,23 @@ class Interruptions:
             self._kill()
 
     def _cut_inside_a_page(self, task: Task, watch: UploadWatch) -> None:
-        self._cut = watch
-        is_done = any(place.offset and place.page <= task.sheets for place in watch.resumed_at)
+        if self._resumed is not None:
+            return
+        inside = [place for place in watch.resumed_at if place.offset and place.page <= task.sheets]
+        if self._link.cuts and inside:
+            self._resumed, self._resumed_after_s = inside[-1], time.monotonic() - self._link.cut_at
+            at = f"{inside[-1].page}, byte {inside[-1].offset:,}"
+            self._screen.say(f"Đứt mạng! Gửi tiếp từ trang {at}", f"link cut, goes on at page {at}", "yellow")
         # Armed again only after the last cut has come about, and while pages are left to cut.
-        if not is_done and self._link.cuts == self._armed_for < _CUTS and watch.complete_parts < task.sheets - 1:
-            self._armed_for += 1
+        elif self._link.cuts == self._armed < _CUTS and watch.complete_parts < task.sheets - 1:
+            self._armed += 1
             self._link.cut_after(_CUT_AFTER_BYTES)
 
     def _kill(self) -> None:
         if not self._killed.is_set():
             self._killed.set()
             self._server.kill()
+            self._screen.say("Máy chủ bị kill -9!", "the server is killed while pages come in", "yellow")
             watches = [watch for desk in self.desks for watch in desk.open_uploads]
             self._open = [(watch, len(watch.resumed_at)) for watch in watches]
 
@@ -61,6 +71,7 @@ class Interruptions:
             await self._server.is_dead()
             self._held_bytes = sum(watch.acknowledged_bytes for watch, _ in self._open)
             await self._server.start(self._at.grpc, self._at.ops)
+            self._screen.say("Máy chủ chạy lại trên dữ liệu cũ", "restarted over the same data", "yellow")
             for document in sealed:
                 found = await clients[document.task.desk].get_document(document.document_id)
                 expect(
@@ -77,22 +88,21 @@ class Interruptions:
             expect(bool(resumed), "the server was killed, but no upload noticed")
         self._book.finish(
             Step.KILL,
-            f"{len(resumed)} lượt gửi tự tiếp tục, không mất gì đã báo nhận",
-            f"{len(resumed)} uploads went on by themselves, nothing acknowledged lost",
+            f"{len(resumed)} lượt gửi tự đi tiếp, không mất gì",
+            f"{len(resumed)} uploads went on; no acknowledged byte lost",
         )
 
     def _conclude_link(self) -> None:
         with self._book.run(Step.LINK) as row:
-            expect(self._cut is not None and self._link.cuts > 0, "the link was never cut")
-            assert self._cut is not None
-            places = [place for place in self._cut.resumed_at if place.offset]
-            expect(bool(places), "no cut fell inside a page")
+            where = self._resumed
+            if where is None:
+                raise Expected(f"none of {self._link.cuts} cuts fell inside a page")
             row.add(self._link.cuts)
-        where = places[0]
+        row.seconds = self._resumed_after_s
         self._book.finish(
             Step.LINK,
             f"gửi tiếp từ trang {where.page}, byte {where.offset:,}",
-            f"went on at page {where.page}, byte {where.offset:,}; nothing acknowledged sent again",
+            "went on there, from what was acknowledged",
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from types import TracebackType
 
 _PIECE_BYTES = 16 * 1024
@@ -11,7 +12,7 @@ class Link:
     """Forwards loopback connections to a server; use as an async context."""
 
     def __init__(self, server: str) -> None:
-        """Lead to `server`, HOST:PORT."""
+        """Lead to `server`, HOST:PORT; `cut_at` is the last cut on the monotonic clock."""
         self._host, _, port = server.rpartition(":")
         self._port = int(port)
         self._listener: asyncio.Server | None = None
@@ -20,6 +21,7 @@ class Link:
         self._cut_after: int | None = None
         self.bytes_up = 0
         self.cuts = 0
+        self.cut_at = 0.0
 
     async def __aenter__(self) -> "Link":
         """Listen on a free loopback port."""
@@ -72,6 +74,7 @@ class Link:
                 if self._cut_after is not None and self.bytes_up >= self._cut_after:
                     self._cut_after = None
                     self.cuts += 1
+                    self.cut_at = time.monotonic()
                     self._pull()
                     return
                 writer.write(data)

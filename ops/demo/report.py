@@ -54,7 +54,7 @@ class Report:
 
 def table_of(rows: Sequence[Row]) -> Table:
     """Return the table of the steps that ran; Vietnamese for desks, English below it for operators."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Bước / step", overflow="fold")
     for column in ("Số / count", "Bytes", "Giây / s"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     console = _console()
     try:
-        return asyncio.run(_interruptible(Wishes(asked.seed, asked.pages_total), console, keep=asked.keep))
+        return asyncio.run(_interruptible(Wishes(seed=asked.seed, sheets=asked.pages_total), console, keep=asked.keep))
     except _Interrupted as interrupted:
         console.print("Đã dừng, đã dọn dẹp. Stopped and cleaned up.")
         return 128 + interrupted.signal_number

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from ops.demo.steps import Row
@@ -22,9 +22,9 @@ class Screen:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[count]}", justify="right"),
             TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal or console.width < _NARROWEST,
@@ -38,7 +38,7 @@ class Screen:
 
     def bar(self, description: str, total: int | None = None) -> "Bar":
         """Add a bar; without a total it only shows that something goes on."""
-        return Bar(self._bars, self._bars.add_task(description, total=total, note=""))
+        return Bar(self._bars, self._bars.add_task(description, total=total, note="", count=""), total)
 
     def ended(self, row: Row) -> None:
         """Write the line of a step that is finished or has failed."""
@@ -50,22 +50,29 @@ class Screen:
         )
         self._bars.console.print(line, soft_wrap=True)
 
-    def say(self, vi: str, en: str) -> None:
-        """Write a remark in both languages."""
-        self._bars.console.print(Text.assemble(vi, ("  " + en, "dim")), soft_wrap=True)
+    def say(self, vi: str, en: str, style: str = "") -> None:
+        """Write a remark: Vietnamese, and English after it."""
+        self._bars.console.print(Text.assemble(("          " + vi, style), (" / " + en, "dim")), soft_wrap=True)
+
+    def detail(self, text: str) -> None:
+        """Write a line where no bars tell it."""
+        if self._bars.disable:
+            self._bars.console.print(Text("          " + text, "dim"), soft_wrap=True)
 
 
 class Bar:
     """One bar."""
 
-    def __init__(self, bars: Progress, task: TaskID) -> None:
+    def __init__(self, bars: Progress, task: TaskID, total: int | None) -> None:
         """Stand for a task of a progress display."""
         self._bars = bars
         self._task = task
+        self._total = total
 
     def show(self, completed: int, note: str = "") -> None:
         """Move it."""
-        self._bars.update(self._task, completed=completed, note=note)
+        count = f"{completed}/{self._total}" if self._total is not None else ""
+        self._bars.update(self._task, completed=completed, count=count, note=note)
 
     def end(self) -> None:
         """Take it away."""

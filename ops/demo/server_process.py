@@ -42,6 +42,13 @@ class ServerProcess:
         self._ready_file = folder / "ready.json"
         self._flags = tuple(flags)
         self._process: subprocess.Popen[bytes] | None = None
+        self._addresses: Addresses | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it serves since it was started last."""
+        assert self._addresses is not None
+        return self._addresses
 
     async def start(self, listen: str = "127.0.0.1:0", ops_listen: str = "127.0.0.1:0") -> Addresses:
         """Start it and wait until it serves; Expected says what the server said when it does not."""
@@ -64,7 +71,8 @@ class ServerProcess:
                 env=_environment(),
                 start_new_session=True,
             )
-        return await self._ready(self._process)
+        self._addresses = await self._ready(self._process)
+        return self._addresses
 
     def kill(self) -> None:
         """Kill it here and now, as a power cut would: no goodbye."""

@@ -13,9 +13,9 @@ from kho_client.errors import KhoError
 class Step(enum.Enum):
     """What the demo does, in the order of its table; the value is its name for desks and for operators."""
 
-    START = ("Máy chủ khởi động", "server and PostgreSQL start, mutual TLS")
+    START = ("Máy chủ khởi động", "server and its PostgreSQL start")
     REGISTER = ("Đăng ký bộ phận một cửa thứ hai", "second one-stop desk registered")
-    RESERVE = ("Cấp mã kết quả trước khi in", "result codes reserved before printing")
+    RESERVE = ("Cấp mã kết quả trước khi in", "result codes reserved first")
     SCAN = ("Quét giấy tờ", "papers scanned")
     SIGN_OFFICER = ("Cán bộ số hóa ký số", "signed by officers")
     SIGN_AGENCY = ("Cơ quan ký số", "signed by agencies")
@@ -27,7 +27,7 @@ class Step(enum.Enum):
     VERDICT = ("Kiểm tra chữ ký số", "signatures verified")
     READ_BACK = ("Đọc lại, so mã băm", "read back, digests compared")
     LOOKUP = ("Cơ quan khác tra cứu theo mã", "agency-b looks up by both codes")
-    REUSE = ("Cơ quan khác tái sử dụng", "agency-b fetches for its dossier")
+    REUSE = ("Cơ quan khác tái sử dụng", "agency-b fetches for a dossier")
     TAMPER = ("Bản bị sửa một byte", "a copy with one byte changed")
     REFUSE = ("Người không có quyền", "callers without a right")
     ACCESS = ("Nhật ký sử dụng", "access records")

@@ -16,14 +16,14 @@ from ops.demo.desk import PATIENT, OneStopDesk, Stored
 from ops.demo.draft import VIETNAM, Draft, digest_of
 from ops.demo.interruptions import Interruptions
 from ops.demo.link import Link
-from ops.demo.office import COMMUNE, Office, commune_office, connection_of, province_office, register_commune
+from ops.demo.office import Office, commune_office, connection_of, province_office, register_commune
 from ops.demo.reading_back import read_back
 from ops.demo.report import Report, megabytes
 from ops.demo.screen import Screen
 from ops.demo.server_process import Addresses, ServerProcess
 from ops.demo.steps import Step, StepBook, expect
 from ops.demo.tampering import tamper
-from ops.demo.workload import Desk, Task, Trial, workload
+from ops.demo.workload import PAPERS_EACH, USUAL_SHEETS, Desk, Task, Trial, workload
 
 _SCANNERS = 2
 
@@ -33,7 +33,8 @@ class Wishes:
     """What the caller of the demo may choose; `server_flags` are further settings of `kho serve`."""
 
     seed: int = 1
-    sheets: int = 150
+    sheets: int = USUAL_SHEETS
+    papers_each: int = PAPERS_EACH
     server_flags: tuple[str, ...] = ()
 
 
@@ -52,10 +53,12 @@ class Story:
         """Run all steps; StepFailed names the first one that failed. The server runs on afterwards."""
         files = self.folder / "files"
         files.mkdir()
+        bar = self.screen.bar("Máy chủ và PostgreSQL khởi động")
         with self.book.run(Step.START) as row:
             at = await self.server.start()
             row.add(1)
-        self.book.finish(Step.START, f"gRPC ở {at.grpc}", f"metrics at http://{at.ops}/metrics")
+        bar.end()
+        self.book.finish(Step.START, f"gRPC {at.grpc}, TLS hai chiều", "mutual TLS, as on every connection")
         pki = DevPki(at.pki)
         callers = Callers(at.grpc, pki)
         offices = await self._offices(callers, files)
@@ -72,7 +75,7 @@ class Story:
             await self._verdicts(clients)
             await self._look_back(clients, files)
             await self._neighbours(callers, clients, files)
-        return Report.of(self.book, self.stored, at)
+        return Report.of(self.book, self.stored, self.server.addresses)
 
     async def _offices(self, callers: Callers, files: Path) -> tuple[Office, ...]:
         with self.book.run(Step.REGISTER) as row:
@@ -81,7 +84,7 @@ class Story:
             async with callers.client("admin") as administrator:
                 row.add(await register_commune(administrator, commune))
         self.book.finish(
-            Step.REGISTER, f"{COMMUNE}: cơ quan, cán bộ, máy quét, quyền", "agency, officer, station and grant, at once"
+            Step.REGISTER, "cơ quan, cán bộ, máy quét, quyền chia sẻ", "agency, officer, station, grant: at once"
         )
         return province, commune
 
@@ -89,8 +92,8 @@ class Story:
         self, at: Addresses, link: Link, offices: Sequence[Office], clients: dict[Desk, KhoClient], files: Path
     ) -> None:
         """Let both desks work while the link breaks and the server dies; then the agency signs what was left."""
-        tasks = workload(self.wishes.sheets)
-        interruptions = Interruptions(self.book, self.server, at, link)
+        tasks = workload(self.wishes.sheets, self.wishes.papers_each)
+        interruptions = Interruptions(self.book, self.screen, self.server, at, link)
         with ThreadPoolExecutor(_SCANNERS, "scanner") as scanner:
             desks = [
                 self._desk(office, clients[office.desk], tasks, files, scanner, interruptions) for office in offices
@@ -126,17 +129,19 @@ class Story:
             seed=self.wishes.seed,
             bar=self.screen.bar(f"Một cửa {office.place.lower()}", pages),
             on_report=interruptions.hears,
+            on_stored=lambda document: self.screen.detail(
+                f"{office.place}: {document.task.title}, {document.task.sheets} trang"
+            ),
         )
 
     def _say_what_was_stored(self) -> None:
         rows, finish = self.book.rows, self.book.finish
-        codes = rows[Step.RESERVE].count
-        finish(Step.RESERVE, f"{codes} mã in trên giấy trước khi ký", "each stands on its paper")
+        finish(Step.RESERVE, "mã in trên giấy trước khi ký", "each is printed on its paper")
         colour = sum(each.task.sheets for each in self.stored if each.task.scan.value == "image/jpeg")
         pages = rows[Step.SCAN].count
         finish(Step.SCAN, f"{colour} trang màu, {pages - colour} trang đen trắng", "200 dpi: colour JPEG, TIFF G4")
-        finish(Step.SIGN_OFFICER, "chữ ký cá nhân", "PAdES, appended")
-        finish(Step.SIGN_AGENCY, "chữ ký cơ quan", "PAdES, appended")
+        finish(Step.SIGN_OFFICER, "chữ ký số cá nhân", "PAdES, appended")
+        finish(Step.SIGN_AGENCY, "chữ ký số cơ quan", "PAdES, appended")
         expect(all(each.outcome.commit.result_code for each in self.stored), "a document was sealed without its code")
         twice = sum(each.outcome.bytes_resent for each in self.stored)
         finish(Step.STORE, f"{len(self.stored)} văn bản đã lưu bền", f"{twice:,} bytes sent twice")
@@ -145,9 +150,7 @@ class Story:
         row = rows[Step.RECIPE]
         row.is_begun, row.seconds = True, rows[Step.STORE].seconds
         row.add(len(self.stored), whole - saved)
-        finish(
-            Step.RECIPE, f"đỡ phải gửi {megabytes(saved)}", f"{megabytes(whole)} of PDF, {megabytes(saved)} not sent"
-        )
+        finish(Step.RECIPE, f"đỡ phải gửi {megabytes(saved)}", f"of {megabytes(whole)}: pages do not travel again")
 
     async def _sign_later(self, desk: OneStopDesk, files: Path) -> None:
         """The agency signs a stored document, which gets a second version; nothing is overwritten."""
@@ -191,26 +194,20 @@ class Story:
                 for document in self.stored:
                     group.create_task(wait(document))
         bar.end()
-        self.book.finish(
-            Step.VERDICT, "tất cả HỢP LỆ, mỗi tệp hai chữ ký", "all VALID: TOTAL-PASSED, two signatures each"
-        )
+        self.book.finish(Step.VERDICT, "tất cả HỢP LỆ, mỗi tệp hai chữ ký", "all VALID, two signatures each")
 
     async def _look_back(self, clients: dict[Desk, KhoClient], files: Path) -> None:
         bar = self.screen.bar("Đọc lại từng trang", sum(each.task.sheets + 1 for each in self.stored))
         with self.book.run(Step.READ_BACK) as row:
             await read_back(self.stored, clients, files, row, bar)
         bar.end()
-        self.book.finish(
-            Step.READ_BACK, "không mất, không đổi byte nào", "every acknowledged page and signed file is there"
-        )
+        self.book.finish(Step.READ_BACK, "không mất, không đổi byte nào", "every page and every signed file")
 
     async def _neighbours(self, callers: Callers, clients: dict[Desk, KhoClient], files: Path) -> None:
         async with callers.client("agency-b") as neighbour:
             with self.book.run(Step.LOOKUP) as row:
                 await look_up(neighbour, self.stored, row)
-            self.book.finish(
-                Step.LOOKUP, "mã kết quả và mã công khai", "result code, public code; one by one, in a batch"
-            )
+            self.book.finish(Step.LOOKUP, "mã kết quả và mã công khai", "result code, public code; single, batch")
             with self.book.run(Step.REUSE) as row:
                 await reuse(neighbour, self.stored, files, row)
             self.book.finish(Step.REUSE, "giống từng byte bản đã ký", "bytes equal to what was signed")
@@ -220,13 +217,11 @@ class Story:
                 verdict = await tamper(clients[original.task.desk], neighbour, original, draft, files, row)
         word = verdict.summary.sub_indication or "INVALID"
         self.book.finish(Step.TAMPER, "KHÔNG HỢP LỆ, giữ lại, cách ly", f"INVALID ({word}); absent for agency-b")
-        self.screen.say(f"  Lý do: {verdict.explanation_vi}", verdict.explanation_en)
+        self.screen.say(f"Lý do: {verdict.explanation_vi}", verdict.explanation_en)
         stranger = await asyncio.to_thread(issue_caller, callers.pki, "stranger", files, now=datetime.now(UTC))
         await refusals(callers, self.book, original.result_code, stranger, files)
         self.book.finish(
-            Step.REFUSE, "mã không có = không được xem; lỗi rõ tên", "RESULT_NOT_FOUND, CLIENT_CERTIFICATE_MISSING, ..."
+            Step.REFUSE, "không quyền: như không tồn tại; lỗi rõ tên", "forbidden = absent; no certificate: named"
         )
         officer = await accesses(callers, self.book, original)
-        self.book.finish(
-            Step.ACCESS, f"agency-b, cán bộ {officer}, hồ sơ và số byte", "who, for which dossier, bytes sent"
-        )
+        self.book.finish(Step.ACCESS, "ai, hồ sơ nào, bao nhiêu byte", f"agency-b, {officer}, dossier, bytes sent")

@@ -1,6 +1,7 @@
 """The papers of the demo: which desk scans what, of how many sheets, and what it has to show."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kho.v1 import document_pb2
@@ -67,37 +68,36 @@ _ROWS: dict[Desk, tuple[_Row, ...]] = {
         (5, 1, Scan.BITONAL, _RESULT, None),
     ),
 }
-_ALL = tuple(row for rows in _ROWS.values() for row in rows)
-FEWEST_SHEETS = sum(fewest for _, fewest, *_ in _ALL)
-MOST_SHEETS_IN_ALL = MOST_SHEETS * len(_ALL)
+PAPERS_EACH = max(len(rows) for rows in _ROWS.values())
+FEWEST_SHEETS = sum(fewest for rows in _ROWS.values() for _, fewest, *_ in rows)
+MOST_SHEETS_IN_ALL = MOST_SHEETS * sum(len(rows) for rows in _ROWS.values())
 
 
-def workload(sheets_in_all: int = USUAL_SHEETS) -> tuple[Task, ...]:
-    """Return the papers of both desks, of so many sheets in all.
+def workload(sheets_in_all: int = USUAL_SHEETS, papers_each: int = PAPERS_EACH) -> tuple[Task, ...]:
+    """Return the first papers of both desks, of so many sheets in all; the first four show every trial.
 
     ValueError when there are too few sheets for the papers, or more than 40 for one of them.
     """
-    if not FEWEST_SHEETS <= sheets_in_all <= MOST_SHEETS_IN_ALL:
-        raise ValueError(f"the papers of the demo have {FEWEST_SHEETS} to {MOST_SHEETS_IN_ALL} sheets in all")
-    sheets = iter(_shared_out(sheets_in_all))
-    titles = iter(TITLES * len(_ALL))
+    rows = [(desk, number, row) for desk in Desk for number, row in enumerate(_ROWS[desk][:papers_each], 1)]
+    sheets = _shared_out([row for *_, row in rows], sheets_in_all)
     return tuple(
-        Task(desk, number, next(titles), next(sheets), scan, kind, trial)
-        for desk, rows in _ROWS.items()
-        for number, (_, _, scan, kind, trial) in enumerate(rows, 1)
+        Task(desk, number, TITLES[place % len(TITLES)], sheets[place], scan, kind, trial)
+        for place, (desk, number, (_, _, scan, kind, trial)) in enumerate(rows)
     )
 
 
-def _shared_out(sheets_in_all: int) -> list[int]:
+def _shared_out(rows: Sequence[_Row], sheets_in_all: int) -> list[int]:
     """Share sheets out in the usual proportions, within the bounds of each paper."""
-    shares = [max(fewest, min(MOST_SHEETS, usual * sheets_in_all // USUAL_SHEETS)) for usual, fewest, *_ in _ALL]
+    fewest = sum(least for _, least, *_ in rows)
+    if not fewest <= sheets_in_all <= MOST_SHEETS * len(rows):
+        raise ValueError(f"{len(rows)} papers have {fewest} to {MOST_SHEETS * len(rows)} sheets in all")
+    in_all = sum(usual for usual, *_ in rows)
+    shares = [max(least, min(MOST_SHEETS, usual * sheets_in_all // in_all)) for usual, least, *_ in rows]
     step = 1 if sum(shares) < sheets_in_all else -1
     # The largest papers give or take first; each round moves one sheet of each paper that may.
-    order = sorted(range(len(_ALL)), key=lambda place: -_ALL[place][0])
+    order = sorted(range(len(rows)), key=lambda place: -rows[place][0])
     while sum(shares) != sheets_in_all:
         for place in order:
-            if _ALL[place][1] <= shares[place] + step <= MOST_SHEETS:
+            if sum(shares) != sheets_in_all and rows[place][1] <= shares[place] + step <= MOST_SHEETS:
                 shares[place] += step
-                if sum(shares) == sheets_in_all:
-                    break
     return shares
