@@ -85,7 +85,7 @@ class FileContent:
         end = offset + length
         while offset < end:
             try:
-                data = await asyncio.to_thread(_read_at, self.path, offset, min(chunk_bytes, end - offset))
+                data = await asyncio.to_thread(read_at, self.path, offset, min(chunk_bytes, end - offset))
             except OSError as error:
                 raise file_unreadable(self.path, error) from error
             if not data:
@@ -209,7 +209,8 @@ def _hash(path: Path) -> tuple[int, str]:
         return file.tell(), sha256
 
 
-def _read_at(path: Path, offset: int, length: int) -> bytes:
+def read_at(path: Path, offset: int, length: int) -> bytes:
+    """Read at most `length` bytes of a file, blocking; OSError."""
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(length)

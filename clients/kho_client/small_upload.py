@@ -44,8 +44,11 @@ async def upload_small(
 
 
 def can_go_the_long_way(error: KhoError) -> bool:
-    """Tell whether a failed short way is worth the resumable one: a broken link, or a server without it."""
-    return error.retryable or error.code == "UNIMPLEMENTED"
+    """Tell whether a failed short way is worth the resumable one, whose Begin tells what the server allows.
+
+    So it is after a broken link, and for a server without the short way or with smaller messages.
+    """
+    return error.retryable or error.code == "UNIMPLEMENTED" or error.reason == "CHUNK_TOO_LARGE"
 
 
 async def _messages(

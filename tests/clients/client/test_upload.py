@@ -335,12 +335,14 @@ async def test_a_small_document_takes_one_round_trip(
     assert sizes_add_up(outcome, *pages, signed)
 
 
-@pytest.mark.parametrize("trouble", ["no small path", "broken"])
+@pytest.mark.parametrize("trouble", ["no small path", "broken", "smaller messages"])
 async def test_a_small_document_goes_the_long_way_when_the_short_one_fails(
     tls: TlsFolder, server: UploadServer, scans: Scans, trouble: str
 ) -> None:
     if trouble == "broken":
         server.knobs.refuse_stream = [(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")]
+    elif trouble == "smaller messages":
+        server.knobs.refuse_stream = [(grpc.StatusCode.INVALID_ARGUMENT, "CHUNK_TOO_LARGE")]
     else:
         server.knobs.has_small_path = False
     await send(tls, server.port, document(scans(1_000), is_resumed=False))
