@@ -270,7 +270,9 @@ class ArchiveHouse:
         try:
             for paper in papers:
                 await session.begin_part(paper.part, Digest.of(paper.data), paper.media_type)
-                await session.data(0, paper.data, google_crc32c.value(paper.data))
+                for offset in range(0, len(paper.data), self.limits.chunk_bytes):
+                    piece = paper.data[offset : offset + self.limits.chunk_bytes]
+                    await session.data(offset, piece, google_crc32c.value(piece))
             await session.finish()
         finally:
             await self.desk.close(session)
