@@ -65,6 +65,7 @@ STATES: Mapping[int, DocumentState] = {
     document_pb2.DOCUMENT_STATE_VALID: DocumentState.VALID,
     document_pb2.DOCUMENT_STATE_INVALID: DocumentState.INVALID,
     document_pb2.DOCUMENT_STATE_PENDING_EVIDENCE: DocumentState.PENDING_EVIDENCE,
+    document_pb2.DOCUMENT_STATE_RESTORED_UNCONFIRMED: DocumentState.RESTORED_UNCONFIRMED,
 }
 STATE_NUMBERS: Mapping[DocumentState, document_pb2.DocumentState.ValueType] = {
     state: document_pb2.DocumentState.Value(f"DOCUMENT_STATE_{state.value}") for state in DocumentState

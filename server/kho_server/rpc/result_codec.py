@@ -8,7 +8,7 @@ from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rpc.verdict_codec import summary_message
 from kho_server.rules.legal_days import Validity, legal_day
 from kho_server.rules.public_code import PublicCode
-from kho_storage.records.document import Outcome, StoredResult
+from kho_storage.records.document import DocumentState, Outcome, StoredResult
 
 _OUTCOMES = {
     result_pb2.OUTCOME_UNSPECIFIED: Outcome.GRANTED,
@@ -58,7 +58,9 @@ def result_message(result: StoredResult, on: date | datetime, *, with_owners: bo
         issued_on=_text(declared.issued_on),
         valid_from=_text(declared.valid_from),
         valid_to=_text(declared.valid_to),
-        in_force=Validity(declared.valid_from, declared.valid_to).in_force(day),
+        # Whether it was recalled after the backup from which it came back, nobody knows yet.
+        in_force=result.state is not DocumentState.RESTORED_UNCONFIRMED
+        and Validity(declared.valid_from, declared.valid_to).in_force(day),
         as_of=day.isoformat(),
         kind=result.kind.value,
         territory=declared.territory or "",

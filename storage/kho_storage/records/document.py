@@ -26,13 +26,18 @@ class Lane(enum.Enum):
 
 
 class DocumentState(enum.Enum):
-    """Where the newest version stands. VERIFYING is never stored: it means that a worker holds the task."""
+    """Where the newest version stands.
+
+    VERIFYING is never stored: it means that a worker holds the task. RESTORED_UNCONFIRMED: it came back from a backup,
+    and what happened to it since is not known; no verdict changes that before the restore is confirmed.
+    """
 
     RECEIVED = "RECEIVED"
     VERIFYING = "VERIFYING"
     VALID = "VALID"
     INVALID = "INVALID"
     PENDING_EVIDENCE = "PENDING_EVIDENCE"
+    RESTORED_UNCONFIRMED = "RESTORED_UNCONFIRMED"
 
 
 class VersionReason(enum.Enum):

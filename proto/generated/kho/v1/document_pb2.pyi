@@ -164,6 +164,10 @@ class _DocumentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Documen
     """Signatures refused: kept, quarantined, never reusable."""
     DOCUMENT_STATE_PENDING_EVIDENCE: _DocumentState.ValueType  # 5
     """Not decided: evidence is missing; will be judged again."""
+    DOCUMENT_STATE_RESTORED_UNCONFIRMED: _DocumentState.ValueType  # 6
+    """Came back from a backup, and nobody has confirmed yet that nothing happened to it since: neither in force nor
+    reusable.
+    """
 
 class DocumentState(_DocumentState, metaclass=_DocumentStateEnumTypeWrapper):
     """Where the newest version of a document stands."""
@@ -180,6 +184,10 @@ DOCUMENT_STATE_INVALID: DocumentState.ValueType  # 4
 """Signatures refused: kept, quarantined, never reusable."""
 DOCUMENT_STATE_PENDING_EVIDENCE: DocumentState.ValueType  # 5
 """Not decided: evidence is missing; will be judged again."""
+DOCUMENT_STATE_RESTORED_UNCONFIRMED: DocumentState.ValueType  # 6
+"""Came back from a backup, and nobody has confirmed yet that nothing happened to it since: neither in force nor
+reusable.
+"""
 Global___DocumentState: _TypeAlias = DocumentState  # noqa: Y015
 
 class _CopyForm:

@@ -109,9 +109,10 @@ FROM (SELECT $1::jsonb AS f) AS facts
 WHERE (f ->> 'needs_verification')::boolean
 
 -- name: version_sealed_3
--- The document stands at this version, not judged yet.
+-- The document stands at this version, not judged yet. What came back from a backup waits for its confirmation.
 UPDATE kho.document
-SET version = ($1::jsonb -> 'version' ->> 'version')::int, state = 'RECEIVED'
+SET version = ($1::jsonb -> 'version' ->> 'version')::int,
+    state = CASE state WHEN 'RESTORED_UNCONFIRMED' THEN state ELSE 'RECEIVED' END
 WHERE document_uuid = ($1::jsonb ->> 'document_uuid')::uuid
 
 -- name: verdict_appended
@@ -126,11 +127,13 @@ FROM jsonb_to_record($1::jsonb) AS v (
     judged_at timestamptz, engine_version text, policy_version text, report jsonb)
 
 -- name: verdict_appended_2
--- The document stands where its newest judgement of its newest version puts it.
+-- The document stands where its newest judgement of its newest version puts it. That its signatures are good does not
+-- say that it was not recalled after the backup from which it came back.
 UPDATE kho.document AS d
 SET state = $1::jsonb ->> 'state'
 WHERE d.document_uuid = ($1::jsonb ->> 'document_uuid')::uuid
   AND d.version = ($1::jsonb ->> 'version')::int
+  AND d.state <> 'RESTORED_UNCONFIRMED'
   AND NOT EXISTS (
     SELECT FROM kho.verdict AS later
     WHERE later.document_uuid = d.document_uuid AND later.version = d.version
@@ -158,3 +161,27 @@ INSERT INTO kho.verification_task AS t (document_uuid, version, due_at, attempts
 SELECT document_uuid, version, again_at, 1 FROM newest WHERE again_at IS NOT NULL
 ON CONFLICT (document_uuid, version)
 DO UPDATE SET due_at = excluded.due_at, attempts = t.attempts + 1, started_at = NULL
+
+-- name: store_restored
+-- All that comes from before waits for its confirmation; what was refused stays refused.
+UPDATE kho.document SET state = 'RESTORED_UNCONFIRMED' WHERE state <> 'INVALID'
+
+-- name: store_restored_2
+DELETE FROM kho.verification_task
+
+-- name: restore_confirmed
+-- Signatures are judged afresh, so many a second, for new documents must not wait behind all the old ones.
+INSERT INTO kho.verification_task AS t (document_uuid, version, due_at)
+SELECT d.document_uuid, d.version,
+       (f ->> '_at')::timestamptz
+       + make_interval(secs => row_number() OVER (ORDER BY d.document_uuid) / (f ->> 'judged_per_s')::float8)
+FROM (SELECT $1::jsonb AS f) AS facts, kho.document AS d
+WHERE d.state = 'RESTORED_UNCONFIRMED'
+  AND EXISTS (
+    SELECT FROM kho.blob_reference AS b
+    WHERE b.document_uuid = d.document_uuid AND b.version = d.version AND b.role = 'signed')
+ON CONFLICT (document_uuid, version)
+DO UPDATE SET due_at = excluded.due_at, attempts = 0, started_at = NULL
+
+-- name: restore_confirmed_2
+UPDATE kho.document SET state = 'RECEIVED' WHERE state = 'RESTORED_UNCONFIRMED'

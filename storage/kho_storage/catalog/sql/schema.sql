@@ -197,7 +197,8 @@ CREATE TABLE kho.document (
     copy_form     text        CHECK (copy_form IN ('SAO Y', 'SAO LỤC', 'TRÍCH SAO')),
     copy_of       uuid        REFERENCES kho.document,
     version       int         NOT NULL CHECK (version >= 1),
-    state         text        NOT NULL CHECK (state IN ('RECEIVED', 'VALID', 'INVALID', 'PENDING_EVIDENCE')),
+    state         text        NOT NULL
+        CHECK (state IN ('RECEIVED', 'VALID', 'INVALID', 'PENDING_EVIDENCE', 'RESTORED_UNCONFIRMED')),
     created_at    timestamptz NOT NULL,
     CONSTRAINT document_id_taken UNIQUE (agency_uuid, document_id)
 );
