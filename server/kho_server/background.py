@@ -56,6 +56,8 @@ class Background:
         async def run() -> None:
             await work()
 
+        # Shown as 0 before it fails: what counts growth would miss a series that begins with its first failure.
+        self._metrics.background_failures.labels(name)
         self._tasks.append(asyncio.create_task(run(), name=name))
 
     async def _round(self, name: str, work: Round) -> None:

@@ -1,6 +1,7 @@
 """Looks at the server from inside, so that health and metrics tell the truth."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -11,14 +12,17 @@ from kho_server.metrics import Metrics
 from kho_server.rpc.health import Condition, Health
 from kho_server.rpc.tls import ServerTls
 from kho_server.verification.worker_pool import WorkerPool
+from kho_storage.catalog.backlog import VerificationBacklog, verification_backlog
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.sequencer import Sequencer
+from kho_storage.errors import StorageError
 
 _log = logging.getLogger("kho.probes")
 
 _CONDITION_EVERY_S = 1.0
 _LAG_EVERY_S = 0.25
 _LAG_WINDOW = 20
+_BACKLOG_EVERY_S = 5.0
 _TLS_EVERY_S = 30.0
 
 
@@ -47,10 +51,12 @@ class Probes:
         self._metrics = metrics
         self._clock = clock
         self._restarts = 0
+        self._backlog = VerificationBacklog(0, None, 0)
 
     def start(self, background: Background) -> None:
         """Look again and again."""
         background.every("probe", _CONDITION_EVERY_S, self.look)
+        background.every("probe_backlog", _BACKLOG_EVERY_S, self.look_at_backlog)
         background.every("probe_tls", _TLS_EVERY_S, self.look_at_tls)
         background.keep("probe_event_loop", self._watch_event_loop)
 
@@ -69,13 +75,24 @@ class Probes:
         metrics.database_connections.labels("idle").set(idle)
         metrics.database_connections.labels("used").set(self._database.connections_open - idle)
         metrics.disk_free_bytes.set(self._disk.free_bytes)
-        metrics.event_position_lag.set(self._sequencer.lag.events)
-        metrics.verifications_waiting.set(self._pool.waiting)
+        lag = self._sequencer.lag
+        metrics.event_position_lag.set(lag.events)
+        metrics.event_position_lag_seconds.set(lag.age_s)
+        metrics.verification_queue_files.set(self._pool.waiting)
         restarts = self._pool.restarts
         metrics.worker_restarts.inc(restarts - self._restarts)
         self._restarts = restarts
         if not self._health.condition.is_draining:
             await self._health.say(Condition(database_answers=answers, disk_has_room=self._disk.has_room))
+
+    async def look_at_backlog(self) -> None:
+        """Look once at what waits for a verdict; while the database is away the oldest goes on ageing."""
+        metrics = self._metrics
+        with contextlib.suppress(StorageError):  # kho_database_up says so
+            self._backlog = await verification_backlog(self._database)
+        metrics.verifications_waiting.set(self._backlog.unjudged)
+        metrics.verifications_undecided.set(self._backlog.undecided)
+        metrics.verification_oldest_seconds.set(self._backlog.age_s(self._clock()))
 
     async def look_at_tls(self) -> None:
         """Take changed TLS files over even while nobody connects, and say how long the certificates last."""

@@ -35,6 +35,8 @@ Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Serve: TypeAlias = Callable[..., Any] | None  # None only in handlers of another shape
 Work = Callable[[], Awaitable[Any]]
 
+_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
+
 
 class Gate(grpc.aio.ServerInterceptor):
     """Stands around every handler of a server."""
@@ -150,6 +152,8 @@ class Gate(grpc.aio.ServerInterceptor):
         seconds: float,
     ) -> None:
         self._metrics.rpcs.labels(route.label, code.name).inc()
+        if code in _FAULTS:
+            self._metrics.rpc_faults.inc()
         self._metrics.rpc_seconds.labels(route.label).observe(seconds)
         if told is not None and told.reason is Reason.DATA_DAMAGED:
             self._metrics.blobs_damaged.inc()
