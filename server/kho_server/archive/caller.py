@@ -50,14 +50,16 @@ class Caller:
 async def acting_officer(caller: Caller, officer_id: str, registry: RegistryCatalog, today: date) -> Officer:
     """Return the officer in whose name a call acts: the one named, else the principal's default.
 
-    Refusals: OFFICER_REQUIRED, OFFICER_NOT_ACCEPTED.
+    Refusals: PRINCIPAL_KIND_NOT_ALLOWED for callers without an agency, OFFICER_REQUIRED, OFFICER_NOT_ACCEPTED.
     """
+    # Before the officer: an operator who is asked for one would look for what cannot help.
+    agency_uuid = caller.agency_uuid
     wanted = officer_id or caller.principal.default_officer_id
     if not wanted:
         raise Refusal(Reason.OFFICER_REQUIRED, field="officer_id")
     # What no registration can hold is not asked for: PostgreSQL refuses a zero character with an error of its own.
     is_possible = len(wanted) <= 64 and wanted.isprintable()
-    officer = await registry.officer(caller.agency_uuid, wanted) if is_possible else None
+    officer = await registry.officer(agency_uuid, wanted) if is_possible else None
     if officer is None or not officer.acts_on(today):
         raise Refusal(Reason.OFFICER_NOT_ACCEPTED, field="officer_id")
     return officer

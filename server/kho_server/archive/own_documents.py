@@ -15,7 +15,7 @@ from kho_server.rules.legal_days import legal_day
 from kho_storage.catalog_ports import AccessLog, RegistryCatalog
 from kho_storage.document_ports import DocumentCatalog, VerdictCatalog
 from kho_storage.records.access import AccessAction, AccessOutcome, ListedAccess
-from kho_storage.records.document import DocumentState, StoredDocument, StoredVerdict
+from kho_storage.records.document import DocumentState, RenditionRole, StoredDocument, StoredVerdict
 
 _LONGEST_WAIT_S = 60.0
 _USUAL_WAIT_S = 30.0
@@ -99,7 +99,10 @@ class OwnDocuments:
         return [each for each, record in shown if record.outcome is AccessOutcome.DISCLOSED]
 
     async def wait(self, caller: Caller, officer_id: str, name: str, timeout_s: float | None) -> StoredDocument:
-        """Return a document when its newest version is judged, or when the time is over (at most 60 s)."""
+        """Return a document when its newest version is judged, or when the time is over (at most 60 s).
+
+        A version without a signed file is never judged: it is returned at once.
+        """
         wait_s = _USUAL_WAIT_S if timeout_s is None else timeout_s
         if not 0 <= wait_s <= _LONGEST_WAIT_S:
             raise Refusal(Reason.FIELD_MALFORMED, field="timeout")
@@ -108,7 +111,7 @@ class OwnDocuments:
         if document is None:
             raise Absent(Reason.DOCUMENT_NOT_FOUND)
         document_uuid = document.document_uuid
-        if document.state in _UNDER_WAY:
+        if document.state in _UNDER_WAY and _has_signed_file(document):
             await self._standing.until(
                 document_uuid,
                 lambda: self._documents.state(document_uuid),
@@ -139,3 +142,7 @@ class OwnDocuments:
             found = await self._documents.document_by_uuid(parse_uuid("document_id", name.removeprefix(_NAME_PREFIX)))
             return found if found is not None and found.agency_uuid == caller.agency_uuid else None
         return await self._documents.document(caller.agency_uuid, parse_uuid("document_id", name))
+
+
+def _has_signed_file(document: StoredDocument) -> bool:
+    return any(part.role is RenditionRole.SIGNED for part in document.versions[-1].parts)
