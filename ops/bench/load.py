@@ -1,6 +1,7 @@
 """The process that makes load: reads one Load a line from stdin, writes one Sample a line to stdout."""
 
 import asyncio
+import math
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,8 +27,7 @@ async def run(load: Load, clock: Callable[[], float] = time.perf_counter) -> Sam
         channels = [await stack.enter_async_context(_channel(load)) for _ in range(load.streams)]
         await asyncio.gather(*(channel.channel_ready() for channel in channels))
         work, tally = await _prepared(load, channels, clock)
-        began_at = clock()
-        tally.ends_at = began_at + load.seconds
+        began_at = tally.begin(load.seconds)
         async with asyncio.TaskGroup() as group:
             for each in work:
                 group.create_task(_run(each))
@@ -38,7 +38,7 @@ async def _prepared(
     load: Load, channels: Sequence[grpc.aio.Channel], clock: Callable[[], float]
 ) -> tuple[list[Callable[[], Awaitable[None]]], Tally]:
     """Return what each stream will do; whatever is no part of the measurement is done here."""
-    tally = Tally(clock, clock())
+    tally = Tally(clock, math.inf)
     if load.kind in ("pages", "small", "commits"):
         stations = [Station(channel, tally) for channel in channels]
         if load.kind == "pages":

@@ -65,6 +65,14 @@ class Tally:
     size_bytes: int = 0
     moved_bytes: int = 0
 
+    def begin(self, seconds: float) -> float:
+        """Forget what was done so far, count for so many seconds from now, and return when that began."""
+        now = self.clock()
+        self.ends_at = now + seconds
+        self.latencies_s.clear()
+        self.size_bytes = self.moved_bytes = 0
+        return now
+
     def is_over(self) -> bool:
         """Tell whether the round is over."""
         return self.clock() >= self.ends_at

@@ -1,5 +1,6 @@
 """Decides and records every disclosure: the record is durable before the answer, of refusals and misses too."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from kho_storage.identifiers import time_ordered_uuid
 from kho_storage.records.access import AccessAction, AccessOutcome, AccessRecord
 from kho_storage.records.registry import Grant, Officer
 
+_NOBODY = UUID(int=0)
 _ACTIONS = {
     AccessAction.LOOKUP: Action.LOOKUP,
     AccessAction.READ: Action.READ,
@@ -105,12 +107,16 @@ class Disclosure:
         await self._log.close(record.access_id, record.at, self._clock(), bytes_sent)
 
     async def _grants(self, caller: Caller, asked: Sequence[Asked]) -> dict[UUID, tuple[Grant, ...]]:
-        """Load the grants of every foreign issuer among what was found, once each."""
+        """Load the grants of every foreign issuer among what was found, once each.
+
+        For what was not found nobody's grants are asked for: absent and forbidden take as long.
+        """
         own = caller.principal.agency_uuid
         if own is None:
             return {}
-        issuers = {each.found.grantor_uuid for each in asked if each.found and each.found.agency_uuid != own}
-        return {issuer: await self._registry.grants_between(issuer, own) for issuer in issuers}
+        issuers = {_grantor(each) for each in asked if each.found is None or each.found.agency_uuid != own}
+        found = await asyncio.gather(*(self._registry.grants_between(issuer, own) for issuer in issuers))
+        return dict(zip(issuers, found, strict=True))
 
     def _decision(
         self,
@@ -125,6 +131,10 @@ class Disclosure:
             return None
         of_issuer = grants.get(asked.found.grantor_uuid, ())
         return may(caller.principal, officer, _ACTIONS[action], asked.found, of_issuer, legal_day(now))
+
+
+def _grantor(asked: Asked) -> UUID:
+    return asked.found.grantor_uuid if asked.found is not None else _NOBODY
 
 
 def _outcome(decision: Decision | None) -> AccessOutcome:

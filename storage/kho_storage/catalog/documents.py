@@ -8,6 +8,7 @@ from uuid import UUID
 from kho_storage.catalog.answers import keep_answer
 from kho_storage.catalog.database import Connection, Database, Row
 from kho_storage.catalog.document_rows import document_of, part_of, result_of, state_of, verdict_of, version_of
+from kho_storage.catalog.gathered import Gathered
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.seal_json import seal_payload
 from kho_storage.catalog.statements import statements
@@ -33,6 +34,7 @@ class PostgresDocuments(DocumentCatalog):
         """Work on an opened database."""
         self._database = database
         self._sql = statements("documents")
+        self._results_asked: Gathered[str, StoredResult] = Gathered(self._results_of)
 
     async def seal(
         self,
@@ -161,12 +163,14 @@ class PostgresDocuments(DocumentCatalog):
 
     async def results(self, keys: Sequence[str]) -> dict[str, StoredResult]:
         """Return results by either code."""
-        async with self._database.connection() as connection:
-            named = await connection.fetch(self._sql["results_by_code"], list(keys))
-            # Asked also when nothing was found: absent and forbidden cost the same.
-            rows = await connection.fetch(self._sql["result_of_document"], [row["document_uuid"] for row in named])
-        by_uuid = {row["document_uuid"]: result_of(row) for row in rows}
-        return {row["asked"]: by_uuid[row["document_uuid"]] for row in named if row["document_uuid"] in by_uuid}
+        found = await self._results_asked.find(keys)
+        return {key: found[key] for key in keys if key in found}
+
+    async def _results_of(self, keys: Sequence[str]) -> dict[str, StoredResult]:
+        found: dict[str, StoredResult] = {}
+        for row in await self._database.fetch(self._sql["results_by_code"], keys):
+            found[row["code_key"]] = found[row["public_code"]] = result_of(row)
+        return found
 
     async def is_referenced(self, sha256s: Sequence[str]) -> frozenset[str]:
         """Return the digests that some version needs."""

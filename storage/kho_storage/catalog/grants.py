@@ -1,9 +1,11 @@
 """Grants between agencies in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from kho_storage.catalog.database import Database, Row
+from kho_storage.catalog.gathered import Gathered
 from kho_storage.catalog.json_values import day_text
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
@@ -17,6 +19,7 @@ class PostgresGrants:
     def __init__(self, database: Database) -> None:
         """Take an opened database."""
         self._database = database
+        self._grants_asked: Gathered[tuple[UUID, UUID], tuple[Grant, ...]] = Gathered(self._grants_of)
 
     async def add_grant(self, grant: Grant, actor: Actor, at: datetime) -> Grant:
         """Add a grant; the same grant id again: no change, what stands is returned.
@@ -68,13 +71,22 @@ class PostgresGrants:
 
     async def grants_between(self, grantor_uuid: UUID, grantee_uuid: UUID) -> tuple[Grant, ...]:
         """Return the grants of a pair that are not revoked."""
-        rows = await self._database.fetch(statements("registry")["grants_between"], grantor_uuid, grantee_uuid)
-        return tuple(_grant_of(row) for row in rows)
+        pair = (grantor_uuid, grantee_uuid)
+        return (await self._grants_asked.find([pair])).get(pair, ())
 
     async def grants(self, agency_uuid: UUID | None, after: UUID | None, limit: int) -> tuple[Grant, ...]:
         """Return grants in order of id; given an agency, those that it gave or got."""
         rows = await self._database.fetch(statements("registry")["list_grants"], agency_uuid, after, limit)
         return tuple(_grant_of(row) for row in rows)
+
+    async def _grants_of(self, pairs: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], tuple[Grant, ...]]:
+        grantors, grantees = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        rows = await self._database.fetch(statements("registry")["grants_between"], grantors, grantees)
+        found: dict[tuple[UUID, UUID], tuple[Grant, ...]] = {}
+        for row in rows:
+            pair = (row["grantor_uuid"], row["grantee_uuid"])
+            found[pair] = (*found.get(pair, ()), _grant_of(row))
+        return found
 
 
 def _grant_of(row: Row) -> Grant:

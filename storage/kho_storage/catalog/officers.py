@@ -1,9 +1,11 @@
 """Officers in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from kho_storage.catalog.database import Database, Row
+from kho_storage.catalog.gathered import Gathered
 from kho_storage.catalog.json_values import day_text
 from kho_storage.catalog.ledger import NewEvent, record
 from kho_storage.catalog.statements import statements
@@ -18,6 +20,7 @@ class PostgresOfficers:
     def __init__(self, database: Database) -> None:
         """Take an opened database."""
         self._database = database
+        self._officers_asked: Gathered[tuple[UUID, str], Officer] = Gathered(self._officers_of)
 
     async def register_officer(self, officer: Officer, actor: Actor, at: datetime) -> Officer:
         """Register an officer; the same registration again: no change.
@@ -66,13 +69,17 @@ class PostgresOfficers:
         """Return an officer of an agency."""
         if not is_storable(officer_id):
             return None
-        row = await self._database.fetch_one(statements("registry")["officer"], agency_uuid, officer_id)
-        return _officer_of(row) if row else None
+        return (await self._officers_asked.find([(agency_uuid, officer_id)])).get((agency_uuid, officer_id))
 
     async def officers(self, agency_id: str | None, after: tuple[str, str], limit: int) -> tuple[Officer, ...]:
         """Return officers in order of (agency id, officer id); agency None: of all."""
         rows = await self._database.fetch(statements("registry")["list_officers"], agency_id, *after, limit)
         return tuple(_officer_of(row) for row in rows)
+
+    async def _officers_of(self, names: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Officer]:
+        agencies, officers = [name[0] for name in names], [name[1] for name in names]
+        rows = await self._database.fetch(statements("registry")["officers_by_name"], agencies, officers)
+        return {(row["agency_uuid"], row["officer_id"]): _officer_of(row) for row in rows}
 
 
 def _subject(agency_uuid: UUID, officer_id: str) -> str:

@@ -124,15 +124,39 @@ LEFT JOIN LATERAL (
 WHERE r.document_uuid = ANY($1::uuid[])
 
 -- name: results_by_code
--- Results by result-code key or by public code, whoever's they are: which document each key names.
+-- Results by result-code key or by public code, whoever's they are. Absent ones cost the same but for a few probes.
 -- $1 keys
-SELECT c.code_key AS asked, r.document_uuid
-FROM kho.result_code AS c JOIN kho.result AS r USING (code_key)
-WHERE c.code_key = ANY($1::text[])
-UNION ALL
-SELECT c.public_code AS asked, r.document_uuid
-FROM kho.result_code AS c JOIN kho.result AS r USING (code_key)
-WHERE c.public_code = ANY($1::text[])
+SELECT r.document_uuid, d.document_id, d.agency_uuid, d.kind, d.state, d.version, c.code, c.code_key, c.public_code,
+       r.type_code, r.issuer_uuid, r.issuer_code, r.outcome, r.number, r.number_key, r.issued_on, r.valid_from,
+       r.valid_to, r.territory, r.subject, owners.owner_ids, owners.owner_keys,
+       content.part_kind, content.number AS part_number, content.sha256, content.size_bytes, content.media_type,
+       content.variant, content.role, verdict.indication, verdict.sub_indication,
+       EXISTS (SELECT FROM kho.verification_task AS t
+               WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
+           AS is_verifying
+FROM kho.result AS r
+JOIN kho.result_code AS c USING (code_key)
+JOIN kho.document AS d USING (document_uuid)
+LEFT JOIN LATERAL (
+    SELECT array_agg(o.owner_id ORDER BY o.ordinal) AS owner_ids, array_agg(o.owner_key ORDER BY o.ordinal) AS owner_keys
+    FROM kho.result_owner AS o WHERE o.document_uuid = r.document_uuid) AS owners ON true
+LEFT JOIN LATERAL (
+    SELECT b.part_kind, b.number, b.sha256, b.size_bytes, b.media_type, b.variant, b.role
+    FROM kho.blob_reference AS b
+    WHERE b.document_uuid = r.document_uuid AND b.version = d.version
+      AND (b.role = 'signed' OR (b.part_kind = 'page' AND b.number = 1 AND NOT EXISTS (
+            SELECT FROM kho.blob_reference AS second
+            WHERE second.document_uuid = r.document_uuid AND second.version = d.version
+              AND second.part_kind = 'page' AND second.number = 2)))
+    ORDER BY b.part_kind DESC, b.number DESC LIMIT 1) AS content ON true
+LEFT JOIN LATERAL (
+    SELECT v.indication, v.sub_indication FROM kho.verdict AS v
+    WHERE v.document_uuid = r.document_uuid AND v.version = d.version
+    ORDER BY v.judged_at DESC, v.verdict_id DESC LIMIT 1) AS verdict ON true
+WHERE r.code_key IN (
+    SELECT named.code_key FROM kho.result_code AS named WHERE named.code_key = ANY($1::text[])
+    UNION ALL
+    SELECT named.code_key FROM kho.result_code AS named WHERE named.public_code = ANY($1::text[]))
 
 -- name: referenced_digests
 -- $1 digests

@@ -25,6 +25,12 @@ ORDER BY agency_id LIMIT $2
 SELECT agency_uuid, agency_id, officer_id, display_name, valid_from, valid_to, revoked_at
 FROM kho.registered_officer WHERE agency_uuid = $1 AND officer_id = $2
 
+-- name: officers_by_name
+-- Many at once. $1 agency_uuids, $2 officer_ids, pairwise
+SELECT o.agency_uuid, o.agency_id, o.officer_id, o.display_name, o.valid_from, o.valid_to, o.revoked_at
+FROM unnest($1::uuid[], $2::text[]) AS asked (agency_uuid, officer_id)
+JOIN kho.registered_officer AS o ON (o.agency_uuid, o.officer_id) = (asked.agency_uuid, asked.officer_id)
+
 -- name: lock_officer
 -- $1 agency_id, $2 officer_id
 SELECT o.agency_uuid
@@ -79,11 +85,13 @@ FROM kho.registered_grant WHERE grant_id = $1
 SELECT grant_id FROM kho.access_grant WHERE grant_id = $1 FOR UPDATE
 
 -- name: grants_between
--- $1 grantor_uuid, $2 grantee_uuid
-SELECT grant_id, grantor_uuid, grantor_id, grantee_uuid, grantee_id, action, type_code, valid_from, valid_to, ground,
-       revoked_at
-FROM kho.registered_grant WHERE grantee_uuid = $2 AND grantor_uuid = $1 AND revoked_at IS NULL
-ORDER BY grant_id
+-- Those that are not revoked, of many pairs at once. $1 grantor_uuids, $2 grantee_uuids, pairwise
+SELECT g.grant_id, g.grantor_uuid, g.grantor_id, g.grantee_uuid, g.grantee_id, g.action, g.type_code, g.valid_from,
+       g.valid_to, g.ground, g.revoked_at
+FROM unnest($1::uuid[], $2::uuid[]) AS asked (grantor_uuid, grantee_uuid)
+JOIN kho.registered_grant AS g ON (g.grantee_uuid, g.grantor_uuid) = (asked.grantee_uuid, asked.grantor_uuid)
+WHERE g.revoked_at IS NULL
+ORDER BY g.grant_id
 
 -- name: list_grants
 -- $1 agency_uuid or null, $2 after grant_id, $3 limit
