@@ -19,6 +19,8 @@ def tree(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "ops/setup", folder / "ops/setup")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
+    # What make fetched for this checkout need not be fetched again for its copy.
+    (folder / ".packages").symlink_to(ROOT / ".packages")
     return folder
 
 

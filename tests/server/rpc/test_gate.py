@@ -191,6 +191,7 @@ async def test_an_error_in_the_middle_of_a_stream_arrives_after_what_was_sent(gu
     answer = await refused(download.read())
     assert answer.info.reason == "INTERNAL_FAULT"
     assert "secret" not in f"{answer}"
+    assert guarded.metrics.registry.get_sample_value("kho_rpc_faults_total") == 1
 
 
 async def test_a_client_that_leaves_ends_its_servicer_at_once(guarded: GuardedServer) -> None:
