@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from kho_cli.commands import (
     accesses,
     agency,
+    backup,
+    check,
     correct,
     dev_pki,
     doctor,
@@ -17,6 +19,8 @@ from kho_cli.commands import (
     lookup,
     officer,
     principal,
+    rebuild,
+    restore,
     serve,
     show,
     upload,
@@ -44,6 +48,10 @@ _FAMILIES = (
     officer,
     principal,
     serve,
+    backup,
+    restore,
+    check,
+    rebuild,
     dev_pki,
     version,
 )

@@ -27,6 +27,7 @@ from kho_server.dev_pki import write_dev_pki
 from kho_server.disk_room import DiskRoom
 from kho_server.document_room import add_documents
 from kho_server.index_room import IndexRoom, index_room
+from kho_server.keeping_room import add_keeping
 from kho_server.metrics import Metrics
 from kho_server.ops_server import OpsServer
 from kho_server.probes import Probes
@@ -115,6 +116,7 @@ class App:
         archive = archive_room(house)
         own = add_documents(house, archive)
         add_registry(house, archive, own)
+        self._stack.push_async_callback(add_keeping(house, archive))
         await archive.settle()
         probes = Probes(
             database=index.database,

@@ -118,6 +118,12 @@ class Config:
     revocation_poll_s: float = time(
         "Time between looks for callers that were revoked elsewhere; their calls end within it.", 2.0, 0.1, 4
     )
+    segments_every_s: float = time(
+        "Time between writing new events into the store itself, so that it tells without the database what happened.",
+        30.0,
+        0.1,
+        3600,
+    )
     drain_s: float = time("Time that open calls get to finish at SIGTERM; 0: end them at once.", 20.0, 0, 3600)
     log_level: LogLevel = setting(
         "What is logged, from debug to error.",

@@ -55,10 +55,10 @@ class DataFolder:
         try:
             _make(root, files)
             lock = _take_lock(root)
-            identity = _read_identity(root)
+            identity = read_identity(root)
             if identity is None:
                 identity = StoreIdentity(FORMAT, new_store_id(), repository_id)
-                _write_identity(root, identity, files)
+                write_identity(root, identity, files)
             for room in ("spool", "blobs", "manifests"):
                 files.make_folder(root / room)
             files.sync_folder(root)
@@ -88,6 +88,11 @@ class DataFolder:
     def manifests(self) -> Path:
         """The room of sealed manifests."""
         return self.root / "manifests"
+
+    @property
+    def events(self) -> Path:
+        """The room of events that the store keeps beside the database."""
+        return self.root / "events"
 
     @property
     def postgres(self) -> Path:
@@ -134,7 +139,8 @@ def _take_lock(root: Path) -> Descriptor:
     return lock
 
 
-def _read_identity(root: Path) -> StoreIdentity | None:
+def read_identity(root: Path) -> StoreIdentity | None:
+    """Return what `store.json` says, None if there is none. StoreMismatch: unreadable, or of a newer format."""
     try:
         with (root / "store.json").open("rb") as file:
             text = file.read(_MAX_IDENTITY_BYTES)
@@ -153,7 +159,8 @@ def _read_identity(root: Path) -> StoreIdentity | None:
         raise StoreMismatch(f"{root / 'store.json'} cannot be read; restore it from a backup") from error
 
 
-def _write_identity(root: Path, identity: StoreIdentity, files: DurableFiles) -> None:
+def write_identity(root: Path, identity: StoreIdentity, files: DurableFiles) -> None:
+    """Write `store.json` durably: from then on the folder is a store."""
     values = {
         "format": identity.format,
         "store_id": str(identity.store_id),

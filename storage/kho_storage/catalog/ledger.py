@@ -39,6 +39,9 @@ PROJECTIONS = (
 )
 
 
+# What a rebuild found in a manifest stands as what was sealed; the kind says that no event told of it.
+_PROJECTED_AS = {"document_restored": "document_sealed", "version_restored": "version_sealed"}
+_SUFFIXES = ("", "_2", "_3", "_4", "_5", "_6")
 _PROJECTION_FILES = ("projections_registry", "projections_documents")
 
 
@@ -98,6 +101,24 @@ async def record(connection: Connection, event: NewEvent) -> None:
     )
 
 
+async def record_between(connection: Connection, event: NewEvent) -> None:
+    """Record an event that concerns everything: its position separates all that was before from all that comes after.
+
+    Other writers wait until the caller's transaction ends, so that a rebuild meets them on the side where they were.
+    """
+    sequencing = statements("sequencer")
+    await connection.execute(sequencing["lock_sequencer"])
+    await connection.execute(statements("keeping")["lock_events"])
+    await _give_all(connection, sequencing["give_positions"])
+    await record(connection, event)
+    await _give_all(connection, sequencing["give_positions"])
+
+
+async def _give_all(connection: Connection, give: str) -> None:
+    while int((await connection.execute(give, 10_000)).rpartition(" ")[2]):
+        pass
+
+
 @cache
 def _projections() -> dict[str, str]:
     """Return the projection statements of all kinds of events; a kind in two files is a ValueError."""
@@ -113,11 +134,21 @@ def _projections() -> dict[str, str]:
 async def _project(connection: Connection, kind: str, facts: dict[str, Any]) -> None:
     """Apply the projection statements of one kind of event; a kind without any projects nothing."""
     named = _projections()
-    for suffix in ("", "_2", "_3", "_4", "_5", "_6"):
+    kind = _PROJECTED_AS.get(kind, kind)
+    for suffix in _SUFFIXES:
         statement = named.get(kind + suffix)
         if statement is None:
             return
         await connection.execute(statement, facts)
+
+
+def projection_statements() -> dict[str, tuple[str, ...]]:
+    """Return, for every kind of event that projects something, its statements in order."""
+    named = _projections()
+    found: dict[str, tuple[str, ...]] = {}
+    for kind in sorted(name for name in named if not name.rpartition("_")[2].isdigit()):
+        found[kind] = tuple(named[kind + suffix] for suffix in _SUFFIXES if kind + suffix in named)
+    return found | {kind: found[other] for kind, other in _PROJECTED_AS.items()}
 
 
 async def rebuild(database: Database) -> int:

@@ -61,6 +61,12 @@ def find_binaries(source: Source = "auto", major: int | None = None, installed_r
     return wanted[0]
 
 
+def program_folders(source: Source = "auto", installed_root: Path = INSTALLED_ROOT) -> list[Path]:
+    """Return the folders in which programs of PostgreSQL may lie, whole or not, installed ones first."""
+    installed = sorted(installed_root.glob("*/bin"), reverse=True) if source in ("auto", "installed") else []
+    return installed + (_wheel_folders() if source in ("auto", "wheel") else [])
+
+
 def _complete(folders: Iterable[Path], origin: Literal["installed", "wheel"]) -> list[Binaries]:
     """Keep the folders that hold both programs and run; newest first."""
     found = []

@@ -9,7 +9,7 @@ from kho_cli.main import main
 
 FAMILIES = {"agency": 4, "officer": 4, "principal": 4, "grant": 3}
 FIXED = ("upload", "lookup", "fetch", "show", "verify", "doctor", "serve", "dev-pki", "version")
-FURTHER = ("add-rendition", "correct", "accesses", "wait")
+FURTHER = ("add-rendition", "correct", "accesses", "wait", "backup", "restore", "confirm", "check", "rebuild")
 COMMANDS = [
     *((command,) for command in (*FIXED, *FURTHER)),
     *((family, member) for family, count in FAMILIES.items() for member in ("add", "list", "revoke", "import")[:count]),

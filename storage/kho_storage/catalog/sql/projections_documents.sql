@@ -164,10 +164,10 @@ DO UPDATE SET due_at = excluded.due_at, attempts = t.attempts + 1, started_at = 
 
 -- name: store_restored
 -- All that comes from before waits for its confirmation; what was refused stays refused.
-UPDATE kho.document SET state = 'RESTORED_UNCONFIRMED' WHERE state <> 'INVALID'
+UPDATE kho.document SET state = 'RESTORED_UNCONFIRMED' FROM (SELECT $1::jsonb AS f) AS facts WHERE state <> 'INVALID'
 
 -- name: store_restored_2
-DELETE FROM kho.verification_task
+DELETE FROM kho.verification_task USING (SELECT $1::jsonb AS f) AS facts
 
 -- name: restore_confirmed
 -- Signatures are judged afresh, so many a second, for new documents must not wait behind all the old ones.
@@ -184,4 +184,4 @@ ON CONFLICT (document_uuid, version)
 DO UPDATE SET due_at = excluded.due_at, attempts = 0, started_at = NULL
 
 -- name: restore_confirmed_2
-UPDATE kho.document SET state = 'RECEIVED' WHERE state = 'RESTORED_UNCONFIRMED'
+UPDATE kho.document SET state = 'RECEIVED' FROM (SELECT $1::jsonb AS f) AS facts WHERE state = 'RESTORED_UNCONFIRMED'
