@@ -1,0 +1,38 @@
+"""The short forms of the kill campaign: the server and both kinds of PostgreSQL, killed at moments of a fresh seed."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.torture.kill_campaign import KillCampaign
+
+_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give a folder where syncs cost nothing: a kill takes nothing that was written, synced or not."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as made:
+        yield Path(made)
+
+
+async def test_thirty_rounds_lose_nothing(folder: Path) -> None:
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")
+    figures = await KillCampaign(folder, seed).run(30, seconds=150)
+    print("\n".join(figures.lines()))
+    assert figures.findings == []
+    assert figures.rounds >= 15
+    assert figures.promised["documents"] > 0
+
+
+async def test_an_external_database_that_is_killed_loses_nothing(folder: Path) -> None:
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")
+    figures = await KillCampaign(folder, seed, is_external=True, victims=("server", "database")).run(6, seconds=60)
+    print("\n".join(figures.lines()))
+    assert figures.findings == []
+    assert figures.promised["documents"] > 0
