@@ -1,21 +1,27 @@
 """One development server for all tests of a process that leave it as it was; tests that kill have their own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.caller import Caller
+from tests.end_to_end.secrecy import told_secrets
 from tests.end_to_end.serving import Server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server with its usual settings."""
+    """Run a server with its usual settings; whatever the tests did, its log tells no fault and no secret."""
     shared = Server(tmp_path_factory.mktemp("kho"))
     shared.start_blocking()
     yield shared
+    told = asyncio.run(told_secrets(shared))
     shared.stop_blocking()
+    assert not told, told[:3]
+    faults = [line for line in shared.log.splitlines() if '"level": "error"' in line or "Traceback" in line]
+    assert not faults, faults[:3]
 
 
 @pytest.fixture(scope="session")

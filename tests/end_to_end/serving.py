@@ -60,12 +60,23 @@ class Server:
         """File that says that it serves."""
         return self.folder / "ready.json"
 
+    @property
+    def postmaster(self) -> int:
+        """Process id of its own PostgreSQL."""
+        (file,) = self.data.glob("postgres/**/postmaster.pid")
+        return int(file.read_text().split()[0])
+
+    @property
+    def command(self) -> list[str]:
+        """`kho serve` on free ports, but for its folder."""
+        listen = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]
+        return [sys.executable, "-m", "kho_cli", "serve", "--dev", *listen]
+
     def spawn(self, **settings: str) -> "subprocess.Popen[bytes]":
         """Start a process without waiting for it; its output is appended to the log."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KHO_", "GRPC_"))}
         given = {f"KHO_{name.upper()}": value for name, value in (self.settings | settings).items()}
-        command = [sys.executable, "-m", "kho_cli", "serve", "--data", str(self.data), "--dev"]
-        command += ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--ready-file", str(self.ready_file)]
+        command = [*self.command, "--data", str(self.data), "--ready-file", str(self.ready_file)]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(command, env=kept | given, stdout=log, stderr=log, start_new_session=True)
 
@@ -102,6 +113,10 @@ class Server:
     async def ended(self) -> int:
         """Wait for its end and return the exit status."""
         return await asyncio.to_thread(self.process.wait, STOP_S)
+
+    async def stop(self) -> None:
+        """End it in order."""
+        await asyncio.to_thread(self.stop_blocking)
 
     def stop_blocking(self) -> None:
         """End it in order if it runs, by force if it does not obey."""
