@@ -93,33 +93,38 @@ async def test_streams_end_by_name_and_leases_in_order(own: Callable[..., Server
     """A drain without patience ends an open stream; the next server forgets what its lease ended, for a new Begin."""
     server = own(drain_s="0")
     await server.start()
-    paper = scanned(1)
+    forgotten, paper = scanned(1), scanned(1)
     async with server.caller("station") as caller:
+        await caller.begin(forgotten)
+        await caller.send(forgotten.messages()[:3])
+        async with server.database() as database:
+            await database.execute("UPDATE kho.upload SET lease_until = now() - interval '1 minute'")
+        await refused(caller.send([forgotten.open()]), grpc.StatusCode.ABORTED, "LEASE_EXPIRED")
         await caller.begin(paper)
         call = caller.uploads.UploadParts()
         for message in paper.messages()[:3]:
             await call.write(message)
         await anext(aiter(call))
-        async with server.database() as database:
-            await database.execute("UPDATE kho.upload SET lease_until = now() - interval '1 minute'")
-        again = caller.uploads.UploadParts()
-        await again.write(paper.open())
-        await refused(ended(again), grpc.StatusCode.ABORTED, "LEASE_EXPIRED")
         server.terminate()
         await refused(ended(call), _UNAVAILABLE, "SERVER_DRAINING")
     assert await server.ended() == 0
     await server.start()
-
-    async def is_cleaned() -> bool:
-        return not [path for path in (server.data / "spool").rglob("*") if path.is_file() and path.stat().st_size]
-
-    await until(is_cleaned, "the end of the lease")
     async with server.caller("station") as caller:
-        closed = grpc.StatusCode.FAILED_PRECONDITION
-        await refused(caller.send([paper.open()]), closed, "UPLOAD_NOT_OPEN")
-        assert not (await caller.begin(paper)).parts
-        await caller.send(paper.messages())
-        await caller.commit(paper)
+
+        async def is_forgotten() -> bool:
+            try:
+                await caller.send([forgotten.open()])
+            except grpc.aio.AioRpcError as error:
+                return Refused.of(error).info.reason == "UPLOAD_NOT_OPEN"
+            return False
+
+        await until(is_forgotten, "the end of the lease")
+        assert not (await caller.begin(forgotten)).parts
+        kept = (await caller.begin(paper)).parts
+        assert [part.persisted_bytes for part in kept] == [PIECE_BYTES]
+        for each in (forgotten, paper):
+            await caller.send(each.messages())
+            await caller.commit(each)
 
 
 async def caller_is_full(caller: Caller) -> None:
