@@ -13,8 +13,9 @@ from ops.demo.steps import Expected, Step, StepBook, expect
 from ops.demo.upload_watch import Place, UploadWatch
 from ops.demo.workload import Desk, Task, Trial
 
-_CUT_AFTER_BYTES = 150_000  # two messages of 64 KiB and a bit: inside a colour page, which has 200,000 bytes or more
-_CUTS = 5  # a cut may fall between two pages; then it is done again
+# Two messages of 64 KiB and a bit: inside a colour page, which has 200,000 bytes or more. It may fall between two
+# pages all the same; then it is done again.
+_CUT_AFTER_BYTES = 150_000
 
 
 class Interruptions:
@@ -30,6 +31,7 @@ class Interruptions:
         self._link = link
         self._killed = asyncio.Event()
         self._armed = 0
+        self._armed_at_part = 0
         self._open: list[tuple[UploadWatch, int]] = []
         self._held_bytes = 0
         self._resumed: Place | None = None
@@ -37,22 +39,25 @@ class Interruptions:
 
     def hears(self, task: Task, watch: UploadWatch) -> None:
         """Take a report of an upload."""
-        if task.trial is Trial.LINK_IS_CUT and watch.complete_parts >= 1:
+        if task.desk is Desk.COMMUNE and self._resumed is None:
             self._cut_inside_a_page(task, watch)
         if task.trial is Trial.SERVER_IS_KILLED and watch.complete_parts >= max(1, task.sheets // 2):
             self._kill()
 
     def _cut_inside_a_page(self, task: Task, watch: UploadWatch) -> None:
-        if self._resumed is not None:
-            return
         inside = [place for place in watch.resumed_at if place.offset and place.page <= task.sheets]
         if self._link.cuts and inside:
             self._resumed, self._resumed_after_s = inside[-1], time.monotonic() - self._link.cut_at
             at = f"{inside[-1].page}, byte {inside[-1].offset:,}"
             self._screen.say(f"Đứt mạng! Gửi tiếp từ trang {at}", f"link cut, goes on at page {at}", "yellow")
-        # Armed again only after the last cut has come about, and while pages are left to cut.
-        elif self._link.cuts == self._armed < _CUTS and watch.complete_parts < task.sheets - 1:
+        # Armed again only after the last cut has come about and another page has gone through.
+        elif (
+            task.trial is Trial.LINK_IS_CUT
+            and self._armed_at_part < watch.complete_parts < task.sheets
+            and self._link.cuts == self._armed
+        ):
             self._armed += 1
+            self._armed_at_part = watch.complete_parts
             self._link.cut_after(_CUT_AFTER_BYTES)
 
     def _kill(self) -> None:

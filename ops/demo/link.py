@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 
 _PIECE_BYTES = 16 * 1024
+_HANGS_S = 0.4
 
 
 class Link:
@@ -16,7 +17,7 @@ class Link:
         self._host, _, port = server.rpartition(":")
         self._port = int(port)
         self._listener: asyncio.Server | None = None
-        self._ends: set[asyncio.StreamWriter] = set()
+        self._ends: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cut_after: int | None = None
         self.bytes_up = 0
@@ -46,12 +47,13 @@ class Link:
         return f"127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
     def cut_after(self, size_bytes: int) -> None:
-        """Pull the plug once when so many more bytes have gone towards the server; what is under way is lost."""
+        """Pull the plug once when so many more bytes have gone towards the server; what left the desk has arrived."""
         self._cut_after = self.bytes_up + size_bytes
 
     def _pull(self) -> None:
-        for end in tuple(self._ends):
-            end.transport.abort()
+        for desk, server in tuple(self._ends):
+            desk.transport.abort()
+            server.close()  # after what is written already
         self._ends.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,8 +66,12 @@ class Link:
         except OSError:
             writer.transport.abort()
             return
-        self._ends |= {writer, up_writer}
-        await asyncio.gather(self._up(reader, up_writer), self._down(up_reader, writer))
+        ends = (writer, up_writer)
+        self._ends.add(ends)
+        try:
+            await asyncio.gather(self._up(reader, up_writer), self._down(up_reader, writer))
+        finally:
+            self._ends.discard(ends)
 
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -73,21 +79,21 @@ class Link:
                 self.bytes_up += len(data)
                 if self._cut_after is not None and self.bytes_up >= self._cut_after:
                     self._cut_after = None
+                    writer.write(data)
+                    # Links mostly hang before they are lost. Without this, gRPC drops messages that have arrived but
+                    # were not read yet, and how much the server holds would be a matter of luck.
+                    await asyncio.sleep(_HANGS_S)
                     self.cuts += 1
                     self.cut_at = time.monotonic()
                     self._pull()
                     return
                 writer.write(data)
                 await writer.drain()
-        self._end(writer)
+        writer.close()
 
     async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_PIECE_BYTES):
                 writer.write(data)
                 await writer.drain()
-        self._end(writer)
-
-    def _end(self, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
-        self._ends.discard(writer)
+        writer.close()

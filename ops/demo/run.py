@@ -101,7 +101,7 @@ def _show(outcome: Report | StepFailed, book: StepBook, server: ServerProcess, c
         console.print(f"  {line}", style="red", markup=False, soft_wrap=True)
     said = server.last_words()
     if said:
-        console.print("  The server's last warnings:", style="dim")
+        console.print("  Máy chủ nói gần nhất / the server's last words:", style="dim")
         for line in said:
             console.print(f"    {line}", style="dim", markup=False, soft_wrap=True)
 

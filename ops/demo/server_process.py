@@ -107,7 +107,7 @@ class ServerProcess:
             async with asyncio.timeout(_START_S):
                 while not self._ready_file.exists():
                     if process.poll() is not None:
-                        raise Expected("the server did not start:\n" + "\n".join(self.last_words()))
+                        raise Expected("the server did not start; its last words are below")
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError as error:
             raise Expected(f"the server did not serve within {_START_S:.0f} s") from error

@@ -59,7 +59,10 @@ class StepFailed(Exception):
     def reasons(self) -> tuple[str, ...]:
         """Return why in words: Vietnamese and English when the server or client said so."""
         if isinstance(self.cause, KhoError):
-            where = f" [{self.cause.reason or self.cause.code}]"
+            facts = [self.cause.reason or self.cause.code]
+            if self.cause.request_id:
+                facts.append(f"request {self.cause.request_id}")
+            where = f" [{', '.join(facts)}]"
             return self.cause.message_vi, self.cause.message_en + where
         if isinstance(self.cause, Expected):
             return (str(self.cause),)

@@ -60,7 +60,7 @@ _ROWS: dict[Desk, tuple[_Row, ...]] = {
     ),
     Desk.COMMUNE: (
         (1, 1, Scan.BITONAL, _RESULT, None),
-        (16, 4, Scan.COLOUR, _RESULT, Trial.LINK_IS_CUT),
+        (16, 6, Scan.COLOUR, _RESULT, Trial.LINK_IS_CUT),
         (2, 1, Scan.COLOUR, _RESULT, None),
         (28, 1, Scan.BITONAL, _RESULT, None),
         (4, 1, Scan.COLOUR, _COMPONENT, None),

@@ -17,7 +17,7 @@ from ops.demo.steps import Step, StepFailed
 from ops.demo.story import Wishes
 
 _REPOSITORY = Path(__file__).parents[2]
-_FEW = Wishes(seed=7, sheets=16, papers_each=4)
+_FEW = Wishes(seed=7, sheets=20, papers_each=4)
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ async def test_a_small_run_passes_every_step_and_leaves_nothing(temporary: Path)
     assert [row.step for row in report.rows] == list(Step)
     assert all(row.is_done and row.count for row in report.rows)
     rows = {row.step: row for row in report.rows}
-    assert rows[Step.SCAN].count == 16
+    assert rows[Step.SCAN].count == 20
     assert rows[Step.STORE].count == rows[Step.VERDICT].count == rows[Step.REUSE].count == 8
     assert rows[Step.SIGN_OFFICER].count == rows[Step.SIGN_AGENCY].count == 8
-    assert rows[Step.READ_BACK].count == 16 + 8
+    assert rows[Step.READ_BACK].count == 20 + 8
     assert rows[Step.LOOKUP].count == 2 * 2 * 8
     assert rows[Step.LATER].count == rows[Step.TAMPER].count == rows[Step.KILL].count == 1
     assert rows[Step.LINK].seconds > 0
@@ -61,11 +61,11 @@ async def test_a_small_run_passes_every_step_and_leaves_nothing(temporary: Path)
 async def test_a_step_that_fails_is_named_with_the_reason_in_both_languages(temporary: Path) -> None:
     console = quiet()
     # No signed file is as small as this, so the server refuses the first one.
-    failure = await demo(Wishes(sheets=16, papers_each=4, server_flags=("--rendition-bytes", "2048")), console)
+    failure = await demo(Wishes(sheets=20, papers_each=4, server_flags=("--rendition-bytes", "2048")), console)
     assert isinstance(failure, StepFailed)
     assert failure.step is Step.STORE
     vi, en = failure.reasons()
-    assert en.endswith("[PART_TOO_LARGE]")
+    assert "[PART_TOO_LARGE, request " in en
     shown = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     assert Step.STORE.vi in shown
     assert vi in shown
