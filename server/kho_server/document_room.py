@@ -19,6 +19,8 @@ from kho_server.archive.file_judging import FileJudging
 from kho_server.archive.handing_out import HandingOut
 from kho_server.archive.judging import Judging
 from kho_server.archive.lookup import Lookup
+from kho_server.archive.next_version import NextVersion
+from kho_server.archive.opening import Opening
 from kho_server.archive.own_documents import OwnDocuments
 from kho_server.archive.standing import Standing
 from kho_server.archive.tidying import Tidying
@@ -77,23 +79,25 @@ def add_documents(house: House, room: ArchiveRoom) -> OwnDocuments:
         observer=house.observer,
         together=config.verify_workers,
     )
-    beginning = Beginning(
+    opening = Opening(
         uploads=index.uploads,
-        documents=index.documents,
-        registry=index.registry,
         answers=index.answers,
         spool=bytes_.spool,
-        codes=CodeTaker(
-            index.uploads,
-            ResultCodeTemplate.parse(config.result_code_template),
-            config.repository_id,
-            secrets.token_bytes,
-            house.observer.code_clash,
-        ),
         limits=limits,
         clock=clock,
         admit=house.disk.admit,
     )
+    codes = CodeTaker(
+        index.uploads,
+        ResultCodeTemplate.parse(config.result_code_template),
+        config.repository_id,
+        secrets.token_bytes,
+        house.observer.code_clash,
+    )
+    beginning = Beginning(
+        opening, uploads=index.uploads, documents=index.documents, registry=index.registry, codes=codes
+    )
+    next_version = NextVersion(opening, index.documents, index.registry)
     desk = UploadDesk(
         uploads=index.uploads,
         documents=index.documents,
@@ -127,7 +131,7 @@ def add_documents(house: House, room: ArchiveRoom) -> OwnDocuments:
     )
     tokens = page_tokens(house)
     uploads = UploadServicer(beginning, desk, committing)
-    documents = DocumentServicer(own, beginning, handing_out, limits, tokens, clock)
+    documents = DocumentServicer(own, next_version, handing_out, limits, tokens, clock)
     results = ResultServicer(lookup)
     reuse = ReuseServicer(handing_out, clock)
     verification = VerificationServicer(judging, files, own, tokens, limits.stall_timeout_s)

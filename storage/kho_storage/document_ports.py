@@ -126,8 +126,8 @@ class DocumentCatalog(Protocol):
         """Return an agency's documents with their results, newest first, without versions and verdicts."""
         ...
 
-    async def dossier_procedure(self, dossier_key: str) -> str | None:
-        """Return the procedure key with which a dossier is registered."""
+    async def dossier_procedure(self, agency_uuid: UUID, dossier_key: str) -> str | None:
+        """Return the procedure key with which an agency knows a dossier."""
         ...
 
     async def results(self, keys: Sequence[str]) -> dict[str, StoredResult]:

@@ -8,9 +8,9 @@ import grpc
 
 from kho.v1 import document_pb2, document_service_pb2_grpc
 from kho.v1 import document_service_pb2 as pb
-from kho_server.archive.beginning import Beginning
 from kho_server.archive.handing_out import HandingOut
 from kho_server.archive.limits import UploadLimits
+from kho_server.archive.next_version import NextVersion
 from kho_server.archive.own_documents import OwnDocuments
 from kho_server.archive.request_fields import parse_page_size
 from kho_server.rpc.content_stream import content_data, content_header
@@ -27,7 +27,7 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
     def __init__(
         self,
         own: OwnDocuments,
-        beginning: Beginning,
+        next_version: NextVersion,
         handing_out: HandingOut,
         limits: UploadLimits,
         tokens: PageTokens,
@@ -35,7 +35,7 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
     ) -> None:
         """Hand in the use cases."""
         self._own = own
-        self._beginning = beginning
+        self._next_version = next_version
         self._handing_out = handing_out
         self._limits = limits
         self._tokens = tokens
@@ -81,7 +81,7 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
 
     async def AddRendition(self, request: pb.AddRenditionRequest, context: _Context) -> pb.AddRenditionResponse:  # noqa: N802
         """Open a version that adds renditions."""
-        begun = await self._beginning.add_rendition(
+        begun = await self._next_version.add_rendition(
             current_caller(),
             request.request_id,
             request.officer_id,
@@ -95,7 +95,7 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
         self, request: pb.CorrectDocumentRequest, context: _Context
     ) -> pb.CorrectDocumentResponse:
         """Open a version that replaces a wrong scan."""
-        begun = await self._beginning.correct(
+        begun = await self._next_version.correct(
             current_caller(),
             request.request_id,
             request.officer_id,

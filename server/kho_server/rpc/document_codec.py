@@ -7,9 +7,9 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kho.v1 import document_pb2, upload_service_pb2
-from kho_server.archive.beginning import Begun
 from kho_server.archive.declaring import SaidOfDocument
 from kho_server.archive.limits import UploadLimits
+from kho_server.archive.opening import Begun
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.rpc.result_codec import result_message, said_of_result, shown_public_code
 from kho_server.rpc.verdict_codec import stored_verdict_message

@@ -8,9 +8,10 @@ import grpc
 
 from kho.v1 import upload_service_pb2 as pb
 from kho.v1 import upload_service_pb2_grpc
-from kho_server.archive.beginning import Beginning, Begun
+from kho_server.archive.beginning import Beginning
 from kho_server.archive.caller import Caller
 from kho_server.archive.committing import ClaimedPart, Committed, Committing
+from kho_server.archive.opening import Begun
 from kho_server.archive.refusals import Reason, Refusal
 from kho_server.archive.upload_desk import UploadDesk
 from kho_server.archive.upload_session import UploadSession

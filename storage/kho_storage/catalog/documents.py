@@ -91,7 +91,9 @@ class PostgresDocuments(DocumentCatalog):
 
     async def _dossier_must_fit(self, connection: Connection, upload: Upload) -> None:
         declaration = upload.declaration
-        registered = await connection.fetchval(self._sql["dossier_procedure"], declaration.dossier_key)
+        registered = await connection.fetchval(
+            self._sql["dossier_procedure"], upload.agency_uuid, declaration.dossier_key
+        )
         if registered != declaration.procedure_key:
             raise Conflict("dossier_procedure")
 
@@ -156,9 +158,9 @@ class PostgresDocuments(DocumentCatalog):
             document_of(row, versions=(), result=by_uuid.get(row["document_uuid"]), verdict=None) for row in rows
         )
 
-    async def dossier_procedure(self, dossier_key: str) -> str | None:
+    async def dossier_procedure(self, agency_uuid: UUID, dossier_key: str) -> str | None:
         """Return the procedure of a dossier."""
-        row = await self._database.fetch_one(self._sql["dossier_procedure"], dossier_key)
+        row = await self._database.fetch_one(self._sql["dossier_procedure"], agency_uuid, dossier_key)
         return row[0] if row else None
 
     async def results(self, keys: Sequence[str]) -> dict[str, StoredResult]:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import google_crc32c
 
-from kho_server.archive.beginning import Beginning, Begun
+from kho_server.archive.beginning import Beginning
 from kho_server.archive.blob_files import BlobFiles
 from kho_server.archive.caller import Caller
 from kho_server.archive.code_taking import CodeTaker
@@ -20,7 +20,9 @@ from kho_server.archive.handing_out import HandingOut
 from kho_server.archive.judging import Judging
 from kho_server.archive.limits import UploadLimits
 from kho_server.archive.lookup import Lookup
+from kho_server.archive.next_version import NextVersion
 from kho_server.archive.observer import Observer
+from kho_server.archive.opening import Begun, Opening
 from kho_server.archive.own_documents import OwnDocuments
 from kho_server.archive.standing import Standing
 from kho_server.archive.tidying import Tidying
@@ -163,17 +165,18 @@ class ArchiveHouse:
             secrets.token_bytes,
             self._on_clash,
         )
-        self.beginning = Beginning(
+        opening = Opening(
             uploads=self.uploads,
-            documents=self.documents,
-            registry=self.registry,
             answers=self.answers,
             spool=self.spool,
-            codes=self.codes,
             limits=self.limits,
             clock=self.clock,
             admit=lambda: None,
         )
+        self.beginning = Beginning(
+            opening, uploads=self.uploads, documents=self.documents, registry=self.registry, codes=self.codes
+        )
+        self.next_version = NextVersion(opening, self.documents, self.registry)
         self.desk = UploadDesk(
             uploads=self.uploads,
             documents=self.documents,

@@ -317,7 +317,7 @@ async def test_a_begin_that_races_a_commit_leaves_no_upload_behind(house: Archiv
         work = [house.commit(house.a, document, papers), *(house.begin(house.a, document) for _ in range(4))]
         await asyncio.gather(*work)
         assert await house.uploads.count() == 0
-        added = await house.beginning.add_rendition(house.a, request_id(), "", str(document), 1, 1)
+        added = await house.next_version.add_rendition(house.a, request_id(), "", str(document), 1, 1)
         assert (added.version, added.first_rendition) == (2, 2)
         house.now += timedelta(days=8)
         assert await house.tidying.clean_leases() == 1
@@ -419,20 +419,20 @@ async def test_nobody_goes_on_with_another_agencys_upload(house: ArchiveHouse) -
 async def test_a_rendition_is_added_and_told_again(house: ArchiveHouse) -> None:
     document, request = uuid4(), request_id()
     await house.store(house.a, document, papers=[page(1), page(2)])
-    begun = await house.beginning.add_rendition(house.a, request, "", str(document), 1, 1)
+    begun = await house.next_version.add_rendition(house.a, request, "", str(document), 1, 1)
     assert (begun.version, begun.first_rendition, begun.parts) == (2, 1, ())
-    assert await house.beginning.add_rendition(house.a, request, "", str(document), 1, 1) == replace(
+    assert await house.next_version.add_rendition(house.a, request, "", str(document), 1, 1) == replace(
         begun, lease_until=begun.lease_until + (house.now - begun.lease_until) + house.limits.lease
     )
     await house.bring(house.a, document, [signed()], 2)
     committed = await house.commit(house.a, document, [signed()], 2)
     assert await house.commit(house.a, document, [signed()], 2) == committed
-    again = await house.beginning.add_rendition(house.a, request, "", str(document), 1, 1)
+    again = await house.next_version.add_rendition(house.a, request, "", str(document), 1, 1)
     assert (again.version, again.first_rendition, again.sealed_state) == (2, 1, DocumentState.RECEIVED)
     with refused(Reason.VERSION_CONFLICT, current_version=2):
-        await house.beginning.add_rendition(house.a, request_id(), "", str(document), 1, 1)
+        await house.next_version.add_rendition(house.a, request_id(), "", str(document), 1, 1)
     with refused(Reason.REQUEST_ID_REUSED):
-        await house.beginning.add_rendition(house.a, request, "", str(document), 2, 1)
+        await house.next_version.add_rendition(house.a, request, "", str(document), 2, 1)
     stored = await house.documents.document(house.a.agency_uuid, document)
     assert stored is not None
     assert [part.part for part in stored.versions[1].parts] == [
@@ -450,8 +450,8 @@ async def test_a_correction_replaces_all_and_keeps_the_old(house: ArchiveHouse) 
     document = uuid4()
     first = await house.store(house.a, document)
     with refused(Reason.FIELD_REQUIRED, field="reason"):
-        await house.beginning.correct(house.a, request_id(), "", str(document), 1, "", 1, 0, 1)
-    begun = await house.beginning.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 2, 0, 1)
+        await house.next_version.correct(house.a, request_id(), "", str(document), 1, "", 1, 0, 1)
+    begun = await house.next_version.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 2, 0, 1)
     assert begun.version == 2
     papers = [page(1, b"\xff\xd8\xff\xe1 again"), page(2)]
     await house.bring(house.a, document, papers, 2)
@@ -466,9 +466,9 @@ async def test_a_correction_replaces_all_and_keeps_the_old(house: ArchiveHouse) 
 async def test_a_correction_takes_the_place_of_a_rendition_that_never_came(house: ArchiveHouse) -> None:
     document = uuid4()
     await house.store(house.a, document)
-    await house.beginning.add_rendition(house.a, request_id(), "", str(document), 1, 1)
+    await house.next_version.add_rendition(house.a, request_id(), "", str(document), 1, 1)
     await house.bring(house.a, document, [signed(2)], 2)
-    begun = await house.beginning.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 1, 0, 1)
+    begun = await house.next_version.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 1, 0, 1)
     assert (begun.version, begun.parts) == (2, ())
     await house.bring(house.a, document, [page(1)], 2)
     await house.commit(house.a, document, [page(1)], 2)
@@ -478,9 +478,9 @@ async def test_another_agencys_document_has_no_next_version(house: ArchiveHouse)
     document = uuid4()
     await house.store(house.a, document)
     with refused(Reason.DOCUMENT_NOT_FOUND):
-        await house.beginning.add_rendition(house.b, request_id(), "", str(document), 1, 1)
+        await house.next_version.add_rendition(house.b, request_id(), "", str(document), 1, 1)
     with refused(Reason.DOCUMENT_NOT_FOUND):
-        await house.beginning.correct(house.b, request_id(), "", str(document), 1, "x", 1, 0, 1)
+        await house.next_version.correct(house.b, request_id(), "", str(document), 1, "x", 1, 0, 1)
 
 
 async def test_copies_point_to_their_original(house: ArchiveHouse) -> None:

@@ -225,7 +225,7 @@ async def test_damaged_bytes_never_leave_and_the_record_is_closed(house: Archive
 async def test_every_version_of_an_own_document_can_be_read(house: ArchiveHouse) -> None:
     document = uuid4()
     await house.store(house.a, document)
-    await house.beginning.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 1, 0, 1)
+    await house.next_version.correct(house.a, request_id(), "", str(document), 1, "quét lệch", 1, 0, 1)
     again = page(1, b"\xff\xd8\xff\xe1 straight")
     await house.bring(house.a, document, [again], 2)
     await house.commit(house.a, document, [again], 2)

@@ -181,7 +181,7 @@ async def test_a_new_version_is_judged_and_the_old_ones_task_is_gone(house: Arch
     await house.store(house.a, document)
     old = await house.verdicts.take_task(house.clock())
     assert old is not None
-    await house.beginning.add_rendition(house.a, str(uuid4()), "", str(document), 1, 1)
+    await house.next_version.add_rendition(house.a, str(uuid4()), "", str(document), 1, 1)
     await house.bring(house.a, document, [signed(2)], 2)
     await house.commit(house.a, document, [signed(2)], 2)
     # The verdict on the old version comes late: it is kept, and decides nothing.

@@ -159,7 +159,7 @@ async def test_a_sealed_document_is_read_back_whole(
     assert await documents.commits([version.commit_id, uuid4()]) == {version.commit_id}
     digests = [part.digest.sha256 for part in version.parts]
     assert await documents.is_referenced([*digests, "0" * 64]) == set(digests)
-    assert await documents.dossier_procedure("D-1") == "1.000894"
+    assert await documents.dossier_procedure(agency.agency_uuid, "D-1") == "1.000894"
     await assert_rebuild_changes_nothing(catalog)
 
 

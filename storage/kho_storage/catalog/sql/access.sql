@@ -20,6 +20,15 @@ FROM unnest(
     AS r (access_id, at, principal_id, agency_uuid, officer_id, action, outcome, document_uuid, version, asked,
           dossier_code, procedure_code, request_id)
 
+-- name: rehearse_access
+-- Records of nobody's access to nothing, to be taken back. $1 when, $2 how many
+INSERT INTO kho.access_record (
+    access_id, at, principal_id, agency_uuid, officer_id, action, outcome, document_uuid, version, asked,
+    dossier_code, procedure_code, request_id)
+SELECT gen_random_uuid(), $1::timestamptz, gen_random_uuid(), NULL, NULL, 'LOOKUP', 'ABSENT', NULL, NULL,
+       sha256(number::text::bytea), NULL, NULL, gen_random_uuid()::text
+FROM generate_series(1, $2::int) AS number
+
 -- name: access_of_document
 -- Newest first. $1 document_uuid, $2 before at or null, $3 before access_id or null, $4 limit
 SELECT r.access_id, r.at, r.principal_id, r.agency_uuid, r.officer_id, r.action, r.outcome, r.document_uuid, r.version,

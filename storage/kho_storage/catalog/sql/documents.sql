@@ -9,8 +9,8 @@ SELECT document_uuid, version, created_at FROM kho.document WHERE agency_uuid = 
 SELECT version FROM kho.document WHERE document_uuid = $1 FOR UPDATE
 
 -- name: dossier_procedure
--- $1 dossier key
-SELECT procedure_key FROM kho.dossier WHERE code_key = $1
+-- $1 agency, $2 dossier key
+SELECT procedure_key FROM kho.dossier WHERE agency_uuid = $1 AND code_key = $2
 
 -- name: document_by_id
 -- One document of an agency.
@@ -21,7 +21,7 @@ SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS 
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
 FROM kho.document AS d
-JOIN kho.dossier AS s ON s.code_key = d.dossier_key
+JOIN kho.dossier AS s ON s.agency_uuid = d.agency_uuid AND s.code_key = d.dossier_key
 LEFT JOIN kho.document AS original ON original.document_uuid = d.copy_of
 WHERE d.agency_uuid = $1 AND d.document_id = $2
 
@@ -34,7 +34,7 @@ SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS 
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
 FROM kho.document AS d
-JOIN kho.dossier AS s ON s.code_key = d.dossier_key
+JOIN kho.dossier AS s ON s.agency_uuid = d.agency_uuid AND s.code_key = d.dossier_key
 LEFT JOIN kho.document AS original ON original.document_uuid = d.copy_of
 WHERE d.document_uuid = $1
 
@@ -55,7 +55,7 @@ SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS 
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
 FROM kho.document AS d
-JOIN kho.dossier AS s ON s.code_key = d.dossier_key
+JOIN kho.dossier AS s ON s.agency_uuid = d.agency_uuid AND s.code_key = d.dossier_key
 LEFT JOIN kho.document AS original ON original.document_uuid = d.copy_of
 WHERE d.agency_uuid = $1
   AND ($2::text IS NULL OR d.state = $2)
@@ -72,7 +72,7 @@ SELECT d.document_uuid, d.agency_uuid, d.document_id, d.kind, d.lane, s.code AS 
                WHERE t.document_uuid = d.document_uuid AND t.version = d.version AND t.started_at IS NOT NULL)
            AS is_verifying
 FROM kho.document AS d
-JOIN kho.dossier AS s ON s.code_key = d.dossier_key
+JOIN kho.dossier AS s ON s.agency_uuid = d.agency_uuid AND s.code_key = d.dossier_key
 LEFT JOIN kho.document AS original ON original.document_uuid = d.copy_of
 WHERE d.agency_uuid = $1
   AND d.dossier_key = $6

@@ -15,11 +15,11 @@ INSERT INTO kho.dossier (code_key, code, procedure_key, procedure_code, agency_u
 SELECT f ->> 'dossier_key', f ->> 'dossier_code', f ->> 'procedure_key', f ->> 'procedure_code',
        (f ->> 'agency_uuid')::uuid, (f ->> '_at')::timestamptz
 FROM (SELECT $1::jsonb AS f) AS facts
-ON CONFLICT (code_key) DO UPDATE
-SET code = excluded.code, procedure_code = excluded.procedure_code, agency_uuid = excluded.agency_uuid,
+ON CONFLICT (agency_uuid, code_key) DO UPDATE
+SET code = excluded.code, procedure_code = excluded.procedure_code,
     first_seen_at = excluded.first_seen_at
-WHERE (excluded.first_seen_at, excluded.agency_uuid, excluded.code, excluded.procedure_code)
-      < (dossier.first_seen_at, dossier.agency_uuid, dossier.code, dossier.procedure_code)
+WHERE (excluded.first_seen_at, excluded.code, excluded.procedure_code)
+      < (dossier.first_seen_at, dossier.code, dossier.procedure_code)
 
 -- name: document_sealed_2
 -- The document itself.

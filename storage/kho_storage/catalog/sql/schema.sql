@@ -178,13 +178,15 @@ JOIN kho.agency AS t ON t.agency_uuid = g.grantee_uuid;
 
 --------------------------------------------------------------------------------- projections: documents
 
+-- A dossier as one agency knows it: that another agency has one of this code is not for strangers to learn.
 CREATE TABLE kho.dossier (
-    code_key       text        PRIMARY KEY,
+    agency_uuid    uuid        NOT NULL REFERENCES kho.agency,
+    code_key       text        NOT NULL,
     code           text        NOT NULL,
     procedure_key  text        NOT NULL, -- short form, for matching
     procedure_code text        NOT NULL,
-    agency_uuid    uuid        NOT NULL REFERENCES kho.agency, -- who named it first
-    first_seen_at  timestamptz NOT NULL
+    first_seen_at  timestamptz NOT NULL,
+    PRIMARY KEY (agency_uuid, code_key)
 );
 
 CREATE TABLE kho.document (
@@ -193,14 +195,15 @@ CREATE TABLE kho.document (
     document_id   uuid        NOT NULL, -- made by the client
     kind          text        NOT NULL CHECK (kind IN ('result', 'processing', 'component')),
     lane          text        NOT NULL CHECK (lane IN ('new', 'backlog')),
-    dossier_key   text        NOT NULL REFERENCES kho.dossier,
+    dossier_key   text        NOT NULL,
     copy_form     text        CHECK (copy_form IN ('SAO Y', 'SAO LỤC', 'TRÍCH SAO')),
     copy_of       uuid        REFERENCES kho.document,
     version       int         NOT NULL CHECK (version >= 1),
     state         text        NOT NULL
         CHECK (state IN ('RECEIVED', 'VALID', 'INVALID', 'PENDING_EVIDENCE', 'RESTORED_UNCONFIRMED')),
     created_at    timestamptz NOT NULL,
-    CONSTRAINT document_id_taken UNIQUE (agency_uuid, document_id)
+    CONSTRAINT document_id_taken UNIQUE (agency_uuid, document_id),
+    CONSTRAINT dossier_unknown FOREIGN KEY (agency_uuid, dossier_key) REFERENCES kho.dossier
 );
 -- Query: documents of an agency, newest first.
 CREATE INDEX document_of_agency ON kho.document (agency_uuid, created_at DESC, document_uuid DESC);
