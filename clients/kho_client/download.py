@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import google_crc32c
+from aiofiles.threadpool import wrap
+from aiofiles.threadpool.binary import AsyncBufferedIOBase
 from grpc import aio
 
 from kho.v1 import content_pb2
@@ -91,23 +92,25 @@ class Download:
 
     async def _stream(self, offset: int) -> None:
         with ExitStack() as opened:
-            file: BinaryIO | None = None
+            file: AsyncBufferedIOBase | None = None
             async with aclosing(self._open(offset)) as messages:
                 async for message in messages:
                     if isinstance(message, content_pb2.ContentHeader):
                         self._announce(message)
-                        file = opened.enter_context(await asyncio.to_thread(self._partial.open, "ab"))
+                        # Opened in one step and then wrapped: cancelled while it opens, aiofiles would leave it open.
+                        file = wrap(opened.enter_context(await asyncio.to_thread(self._partial.open, "ab")))
                         continue
                     if file is None or message.offset != offset or _is_damaged(message):
                         raise self._link_damages()
-                    await asyncio.to_thread(file.write, message.data)
+                    await file.write(message.data)
                     offset += len(message.data)
                     self._damaged = 0
                     self._retry.progress()
                     self._on_progress(offset, self._header.size_bytes)
             if file is None or offset < self._header.size_bytes:
                 raise self._link_damages()
-            await asyncio.to_thread(_sync, file)
+            await file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
 
     def _announce(self, header: content_pb2.ContentHeader) -> None:
         if self._header.digest and header.digest != self._header.digest:
@@ -151,11 +154,6 @@ class Download:
             header.version,
             resumed,
         )
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _is_damaged(message: content_pb2.ContentData) -> bool:
