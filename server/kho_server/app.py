@@ -120,6 +120,7 @@ class App:
         await archive.settle()
         probes = Probes(
             database=index.database,
+            access_log=index.access_log,
             sequencer=index.sequencer,
             disk=disk,
             pool=pool,

@@ -6,6 +6,8 @@ from kho_server.archive.refusals import Reason, Refusal
 
 # Asking costs one system call, which a slow file system may take its time over: not for every page.
 _REMEMBER_S = 0.5
+# Four segments of PostgreSQL's log: with less it may have to stop at any moment.
+_NEARLY_FULL_BYTES = 64 << 20
 
 
 class DiskRoom:
@@ -31,6 +33,11 @@ class DiskRoom:
     def has_room(self) -> bool:
         """Whether more than the reserve is free."""
         return self._reserve_bytes == 0 or self.free_bytes > self._reserve_bytes
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether there may be too little for what is written about reading."""
+        return self.free_bytes < _NEARLY_FULL_BYTES
 
     def admit(self) -> None:
         """Refuse more bytes when there is no room: STORAGE_FULL."""

@@ -12,6 +12,7 @@ from kho_server.metrics import Metrics
 from kho_server.rpc.health import Condition, Health
 from kho_server.rpc.tls import ServerTls
 from kho_server.verification.worker_pool import WorkerPool
+from kho_storage.catalog.access_log import PostgresAccessLog
 from kho_storage.catalog.backlog import VerificationBacklog, verification_backlog
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.sequencer import Sequencer
@@ -33,6 +34,7 @@ class Probes:
         self,
         *,
         database: Database,
+        access_log: PostgresAccessLog,
         sequencer: Sequencer,
         disk: DiskRoom,
         pool: WorkerPool,
@@ -43,6 +45,7 @@ class Probes:
     ) -> None:
         """Look at these."""
         self._database = database
+        self._access_log = access_log
         self._sequencer = sequencer
         self._disk = disk
         self._pool = pool
@@ -82,8 +85,10 @@ class Probes:
         restarts = self._pool.restarts
         metrics.worker_restarts.inc(restarts - self._restarts)
         self._restarts = restarts
+        takes_records = answers and await self._takes_records()
         if not self._health.condition.is_draining:
-            await self._health.say(Condition(database_answers=answers, disk_has_room=self._disk.has_room))
+            condition = Condition(answers, self._disk.has_room, takes_records=takes_records)
+            await self._health.say(condition)
 
     async def look_at_backlog(self) -> None:
         """Look once at what waits for a verdict; while the database is away the oldest goes on ageing."""
@@ -93,6 +98,17 @@ class Probes:
         metrics.verifications_waiting.set(self._backlog.unjudged)
         metrics.verifications_undecided.set(self._backlog.undecided)
         metrics.verification_oldest_seconds.set(self._backlog.age_s(self._clock()))
+
+    async def _takes_records(self) -> bool:
+        """Tell whether an access can be recorded; tried when in doubt only, for each trial leaves dead rows."""
+        if not self._access_log.is_refused and not self._disk.is_nearly_full:
+            return True
+        try:
+            await self._access_log.rehearse(self._clock())
+        except Exception as error:
+            _log.warning("accesses cannot be recorded", extra={"facts": {"error": type(error).__name__}})
+            return False
+        return True
 
     async def look_at_tls(self) -> None:
         """Take changed TLS files over even while nobody connects, and say how long the certificates last."""

@@ -1,11 +1,11 @@
 """grpc.health.v1 that tells the truth: what this server can do now, by service.
 
-The whole ("") and every service are NOT_SERVING while the database is silent and while the server drains. A disk below
-its reserve stops UploadService alone: reading goes on.
+The whole ("") and every service are NOT_SERVING while the database is silent or takes no records of access, and while
+the server drains. A disk below its reserve stops UploadService alone: reading goes on.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grpc_health.v1._async import HealthServicer  # public as `health.aio`, but typed only under this name
 from grpc_health.v1.health_pb2 import HealthCheckResponse
@@ -20,11 +20,12 @@ class Condition:
     database_answers: bool
     disk_has_room: bool
     is_draining: bool = False
+    takes_records: bool = True
 
     @property
     def is_ready(self) -> bool:
         """Whether the server does its main work."""
-        return self.database_answers and not self.is_draining
+        return self.database_answers and self.takes_records and not self.is_draining
 
 
 class Health:
@@ -50,5 +51,5 @@ class Health:
 
     async def drain(self) -> None:
         """Say NOT_SERVING for good."""
-        self.condition = Condition(self.condition.database_answers, self.condition.disk_has_room, is_draining=True)
+        self.condition = replace(self.condition, is_draining=True)
         await self.servicer.enter_graceful_shutdown()

@@ -24,6 +24,9 @@ from kho_storage.records.access import AccessRecord, ListedAccess
 
 _log = logging.getLogger(__name__)
 
+# More than what is left of the last page holds, so that the disk is asked for a new one.
+_REHEARSED_RECORDS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
@@ -61,6 +64,28 @@ class PostgresAccessLog(AccessLog):
         self._wanted = asyncio.Event()
         self._draining = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._is_refused = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether PostgreSQL refused the last batch, or the last rehearsal."""
+        return self._is_refused
+
+    async def rehearse(self, at: datetime) -> None:
+        """Write some records and take them back: whoever can do that can disclose.
+
+        StorageFull, CatalogUnavailable: it cannot be done now. A database that answers may still have no room for a
+        record, and while nobody dares to ask nobody would notice that there is room again.
+        """
+        self._is_refused = True
+        async with self._database.connection() as connection:
+            rehearsal = connection.transaction()
+            await rehearsal.start()
+            try:
+                await connection.execute(statements("access")["rehearse_access"], at, _REHEARSED_RECORDS)
+            finally:
+                await rehearsal.rollback()
+        self._is_refused = False
 
     async def start(self, today: date) -> None:
         """Make the partitions of this and the next month and begin to write."""
@@ -150,11 +175,13 @@ class PostgresAccessLog(AccessLog):
             # One bad row spoils the statement for all: each call answers for its own.
             return await self._write_singly(calls, len(closings))
         except Exception as error:
+            self._is_refused = True
             self._refuse(calls, error)
             return False
         except BaseException as error:
             self._refuse(calls, error)
             raise
+        self._is_refused = False
         self._forget(len(closings))
         for call in calls:
             _settle(call, None)

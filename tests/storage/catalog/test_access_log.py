@@ -45,6 +45,24 @@ class TestPostgresAccessLog(AccessLogContract):
         assert await rows_of(catalog, "kho.access_record") == 1000
         await log.drain()
 
+    async def test_a_rehearsal_leaves_nothing_and_notices_what_records_would_meet(
+        self, log: PostgresAccessLog, catalog: Database
+    ) -> None:
+        await log.rehearse(NOW)
+        refused = [log.is_refused]
+        assert await rows_of(catalog, "kho.access_record") == 0
+        await catalog.execute("ALTER TABLE kho.access_record RENAME TO access_record_away")
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await log.rehearse(NOW)
+        with pytest.raises(CatalogUnavailable):
+            await log.record([access_record()])
+        refused.append(log.is_refused)
+        await catalog.execute("ALTER TABLE kho.access_record_away RENAME TO access_record")
+        await log.rehearse(NOW)
+        refused.append(log.is_refused)
+        await log.record([access_record()])
+        assert refused == [False, True, False]
+
     async def test_one_statement_is_bounded(self, catalog: Database) -> None:
         batches: list[int] = []
         log = PostgresAccessLog(catalog, batch_records=10, on_batch=batches.append)
