@@ -68,6 +68,14 @@ class UploadSpool(Protocol):
         """
         ...
 
+    async def store(self, upload: UploadId, part: PartId, data: Sequence[bytes], digest: Digest) -> None:
+        """Write a part whose bytes are all at hand; means what writer, append, complete and close mean, in one step.
+
+        ValueError: the part is complete already. DigestMismatch and StorageFull as `PartWriter` has them;
+        WriterSuperseded: a newer writer has the part now.
+        """
+        ...
+
     async def source(self, upload: UploadId, part: PartId) -> BlobSource:
         """Return a complete part as a source of bytes. PartIncomplete: it has not arrived whole."""
         ...

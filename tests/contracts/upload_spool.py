@@ -57,6 +57,30 @@ class UploadSpoolContract:
         assert await bytes_of(spool, UPLOAD, PAGE) == data
         assert (await spool.source(UPLOAD, PAGE)).digest == Digest.of(data)
 
+    async def test_a_part_arrives_in_one_step(self, spool: UploadSpool) -> None:
+        await spool.store(UPLOAD, PAGE, [b"ab", b"", b"cde"], Digest.of(b"abcde"))
+        assert await spool.parts(UPLOAD) == (SpooledPart(PAGE, 5, Digest.of(b"abcde")),)
+        assert await bytes_of(spool, UPLOAD, PAGE) == b"abcde"
+        with pytest.raises(ValueError):
+            await spool.store(UPLOAD, PAGE, [b"abcde"], Digest.of(b"abcde"))
+
+    async def test_one_step_takes_the_part_from_an_older_writer_and_keeps_its_bytes(self, spool: UploadSpool) -> None:
+        older = await spool.writer(UPLOAD, PAGE)
+        await older.append([b"abc"])
+        assert await older.persist() == 3
+        await spool.store(UPLOAD, PAGE, [b"ab", b"cde"], Digest.of(b"abcde"))
+        with pytest.raises(WriterSuperseded):
+            await older.append([b"x"])
+        await older.close()
+        assert await bytes_of(spool, UPLOAD, PAGE) == b"abcde"
+
+    async def test_wrong_bytes_in_one_step_leave_nothing(self, spool: UploadSpool) -> None:
+        with pytest.raises(DigestMismatch):
+            await spool.store(UPLOAD, PAGE, [b"abcdx"], Digest.of(b"abcde"))
+        assert await spool.parts(UPLOAD) == ()
+        await spool.store(UPLOAD, PAGE, [b"abcde"], Digest.of(b"abcde"))
+        assert await bytes_of(spool, UPLOAD, PAGE) == b"abcde"
+
     async def test_very_many_buffers(self, spool: UploadSpool) -> None:
         buffers = [b"%d," % number for number in range(3000)]
         writer = await spool.writer(UPLOAD, PAGE)

@@ -53,6 +53,8 @@ class UploadSession:
         self._observer = observer
         self._complete = {part.part: part.digest for part in spooled if part.digest is not None}
         self._begun = {part.part for part in spooled if part.digest is None}
+        self._left: set[PartId] = set()
+        self._is_superseded = False
         self._base_pages = base_pages
         self._current: ReceivingPart | None = None
         self._draining: tuple[PartId, Digest] | None = None
@@ -67,6 +69,7 @@ class UploadSession:
 
     def supersede(self) -> None:
         """End this stream because a newer one goes on with its upload."""
+        self._is_superseded = True
         self._fail(Refusal(Reason.UPLOAD_SUPERSEDED))
 
     def fail(self, error: Exception) -> None:
@@ -92,8 +95,10 @@ class UploadSession:
         if sealing is not None:
             await asyncio.wait({sealing})
             self._check()
-        writer = None if part in self._complete else await self._writer(part)
-        if writer is None:
+        # A part of which nothing is here gets its writer when it is needed: most come whole and need none.
+        is_new = part not in self._complete and part not in self._begun and part not in self._left
+        writer = None if part in self._complete or is_new else await self._writer(part)
+        if writer is None and not is_new:
             if self._complete[part] != digest:
                 raise Refusal(Reason.PART_TWICE, part=name)
             self._draining = (part, digest)
@@ -102,13 +107,13 @@ class UploadSession:
         if part in self._begun:
             self._begun.discard(part)
             self._observer.upload_resumed()
-        self._current = ReceivingPart(part, digest, media_type, writer)
+        self._current = self._receiver(part, digest, media_type, writer)
         if self._current.received_bytes > digest.size_bytes:
             # What came earlier was of another, longer content: it cannot be the beginning of this one.
             await self._leave_current()
             await self._spool.discard_part(self.upload, part)
             writer = await self._spool.writer(self.upload, part)
-            self._current = ReceivingPart(part, digest, media_type, writer)
+            self._current = self._receiver(part, digest, media_type, writer)
         elif self._current.is_whole:
             self._seal_current()
             await self._make_room()
@@ -170,7 +175,9 @@ class UploadSession:
         current = self._current
         if current is not None and current.received_bytes > current.persisted_bytes:
             persisted = await current.persist()
-            if persisted:
+            if current.is_whole and self._current is current:
+                self._seal_current()
+            elif persisted:
                 self._progress.tell(SpooledPart(current.part, persisted, None))
 
     async def finish(self) -> None:
@@ -208,6 +215,15 @@ class UploadSession:
             # The stream before this one has completed it since this one looked.
             self._complete[part] = (await self._spool.source(self.upload, part)).digest
             return None
+
+    def _receiver(
+        self, part: PartId, digest: Digest, media_type: MediaType, writer: PartWriter | None
+    ) -> ReceivingPart:
+        return ReceivingPart(part, digest, media_type, self._spool, self.upload, writer, self._must_be_newest)
+
+    def _must_be_newest(self) -> None:
+        if self._is_superseded:
+            raise Refusal(Reason.UPLOAD_SUPERSEDED)
 
     def _size_in_base(self, part: PartId) -> int:
         digest = self._base_pages.get(part)
@@ -264,6 +280,7 @@ class UploadSession:
             current, self._current = self._current, None
             self._draining = None
             if current is not None:
+                self._left.add(current.part)
                 await current.close()
 
     def _check(self) -> None:

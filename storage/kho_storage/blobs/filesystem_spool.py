@@ -6,7 +6,7 @@ Layout and names stand in `spool_layout`, the check of interrupted parts in `par
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
@@ -71,18 +71,21 @@ class FileSystemUploadSpool(UploadSpool):
 
     async def writer(self, upload: UploadId, part: PartId) -> PartWriter:
         """Open a part for writing from its intact end; an older writer of it is superseded at once."""
-        folder = _Part(self, upload, part)
-        writers = self._writers.setdefault(upload, {})
-        if part in writers and writers[part].is_complete:
-            raise ValueError(_IS_COMPLETE)
-        opened = FilePartWriter(folder, self._files, self._sync, self._threads, writers.get(part))
-        writers[part] = opened
+        opened = self._newest_writer(upload, part)
         try:
             await opened.open()
         except BaseException:
             await opened.close()
             raise
         return opened
+
+    async def store(self, upload: UploadId, part: PartId, data: Sequence[bytes], digest: Digest) -> None:
+        """Write a whole part: one thread job and a share of one batch of syncs."""
+        writer = self._newest_writer(upload, part)
+        try:
+            await writer.store(data, digest)
+        finally:
+            await writer.close()
 
     async def source(self, upload: UploadId, part: PartId) -> BlobSource:
         """Return a complete part as a source that a store on the same file system can link."""
@@ -112,6 +115,14 @@ class FileSystemUploadSpool(UploadSpool):
     async def uploads(self) -> tuple[UploadId, ...]:
         """Return all uploads that have a folder with something in it, in order."""
         return await self._job(lambda: tuple(sorted(self._walk())))
+
+    def _newest_writer(self, upload: UploadId, part: PartId) -> FilePartWriter:
+        writers = self._writers.setdefault(upload, {})
+        if part in writers and writers[part].is_complete:
+            raise ValueError(_IS_COMPLETE)
+        folder = _Part(self, upload, part)
+        writers[part] = FilePartWriter(folder, self._files, self._sync, self._threads, writers.get(part))
+        return writers[part]
 
     async def _job(self, work: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -110,13 +110,30 @@ class FilePartWriter(PartWriter):
 
     async def open(self) -> None:
         """Wait for the older writer's last job, then take up the part at the end of its intact prefix."""
-        prefix = await self._job(self._open)
+        await self._opened(await self._job(self._open))
+
+    async def _opened(self, prefix: Prefix) -> None:
         if prefix.length:
             # The bytes are right, but a killed process may have left them in the page cache only.
             # No undo: what an earlier process acknowledged is not ours to drop.
             await self._sync_named(None)
             self._durable = prefix
         self._has_opened = True
+
+    async def store(self, data: Sequence[bytes], expected: Digest) -> None:
+        """Open, write all bytes and complete.
+
+        One job for all of it: three cost 0.5 ms more of the event loop a page of 100 KB, whose bytes take as long.
+        """
+        prefix, file = await self._job(self._open_and_write, data, expected)
+        if file is not None:
+            self._has_opened = True
+            await self._name(file, expected)
+            return
+        # Somebody has begun this part. What stands may have been acknowledged, so it stays and is gone on from.
+        await self._opened(prefix)
+        await self.append([b"".join(data)[prefix.length :]])
+        await self.complete(expected)
 
     async def append(self, data: Sequence[bytes]) -> None:
         """Write buffers at `received_bytes` and hash them."""
@@ -139,6 +156,9 @@ class FilePartWriter(PartWriter):
             with suppress(Exception):
                 await self._sync.sync([self._list] if self._list else [])
             raise
+        await self._name(file, expected)
+
+    async def _name(self, file: Descriptor | None, expected: Digest) -> None:
         # The part's folder changes at the rename, so it is synced even if its names were durable before.
         folders = self._folder.unsynced_folders()
         files = [file] if file else []
@@ -212,6 +232,13 @@ class FilePartWriter(PartWriter):
             self._files.cut(file, self._now.length)
             self._file, self._list = file, lines
             return self._now.copy()
+
+    def _open_and_write(self, data: Sequence[bytes], expected: Digest) -> tuple[Prefix, Descriptor | None]:
+        prefix = self._open()
+        if prefix.length:
+            return prefix, None
+        self._append(data)
+        return prefix, self._check(expected)
 
     def _append(self, data: Sequence[bytes]) -> None:
         with self._lock:
