@@ -8,7 +8,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-# A *_created beside every counter and histogram makes a scrape a third longer, and nobody asks for it here.
+# A *_created beside every counter and histogram makes a scrape a fifth longer, and nobody asks for it here.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it without a type
 
 # From a hit in the cache of the disk to a commit that waits for a slow one.

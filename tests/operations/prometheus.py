@@ -24,7 +24,8 @@ _START_S = 20.0
 _STOP_S = 10.0
 _ANSWER_S = 5.0
 _LOOK_EVERY_S = 0.02
-_LISTENS = re.compile(r'msg="Listening on" address=(\S+)')
+# It listens before it has read what it stored, and refuses questions until then.
+_SERVES = re.compile(r'(?=.*msg="Server is ready to receive web requests).*msg="Listening on" address=(\S+)', re.DOTALL)
 # Scrapes and evaluations come fast, so that nobody waits for them.
 _SETTINGS = """
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
@@ -93,11 +94,11 @@ def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
         process = subprocess.Popen([*command, "--web.listen-address=127.0.0.1:0"], stdout=written, stderr=written)
     try:
         deadline = time.monotonic() + _START_S
-        while not (listens := _LISTENS.search(log.read_text("utf-8"))):
+        while not (serves := _SERVES.search(log.read_text("utf-8"))):
             assert process.poll() is None, log.read_text("utf-8")
             assert time.monotonic() < deadline, log.read_text("utf-8")
             time.sleep(_LOOK_EVERY_S)
-        yield Prometheus(listens[1])
+        yield Prometheus(serves[1])
     finally:
         process.terminate()
         try:

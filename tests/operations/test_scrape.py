@@ -140,6 +140,15 @@ async def test_what_waits_for_a_verdict_ages(server: Server, prometheus: Prometh
     assert await prometheus.value("kho_verifications_undecided") == 1
 
 
+async def test_the_page_knows_all_background_work(server: Server) -> None:
+    """All of it is counted from the start, and the page says what stays undone without it."""
+    _, shown = await server.ops("/metrics")
+    tasks = set(re.findall(r'^kho_background_failures_total\{task="(\w+)"\}', shown, re.MULTILINE))
+    assert {"judging", "leases", "access_partitions", "damaged_blob"} <= tasks
+    page = (RUNBOOKS / "background-failures.md").read_text("utf-8")
+    assert [task for task in sorted(tasks) if f"`{task}`" not in page] == []
+
+
 async def test_the_database_knows_what_pages_ask_it(server: Server) -> None:
     """Every statement of the runbooks names what exists; none is carried out."""
     pages = [(RUNBOOKS / f"{alert.page}.md").read_text("utf-8") for alert in alerts()]
