@@ -32,10 +32,15 @@ def last_unlisted_byte(reader: PdfFileReader, data: bytes, start: int) -> int | 
     extents, fault = _extents(reader, data, start)
     position = start
     for extent in [*sorted(extents, key=lambda extent: extent.start), _Extent(len(data), len(data))]:
-        if position < extent.start and _IDLE.fullmatch(data, position, extent.start) is None:
+        if position < extent.start and not _is_idle(data, position, extent.start):
             fault = max(fault or 0, extent.start)
         position = max(position, extent.end)
     return fault
+
+
+def _is_idle(data: bytes, start: int, end: int) -> bool:
+    # A comment may not hold an object either: viewers that rebuild the table find it there.
+    return _IDLE.fullmatch(data, start, end) is not None and data.find(b"obj", start, end) < 0
 
 
 def _extents(reader: PdfFileReader, data: bytes, start: int) -> tuple[list[_Extent], int | None]:

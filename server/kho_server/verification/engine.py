@@ -1,15 +1,15 @@
-"""How a verdict on a PDF comes to be. A pure function of bytes, trust material and time.
+"""How a verdict on a file comes to be. A pure function of bytes, trust material, rules and time.
 
-1. Limits that are cheap to see: size, beginning of a PDF, overlong hex strings.
+1. Limits that are cheap to see: size, beginning of a PDF, overlong hex strings; other formats by name.
 2. Read the structure: strictly, else leniently with a remark; encrypted files end here.
 3. Enumerate every signature field; names or signatures that occur twice are faults of the format.
-4. Integrity gate for each signature: byte range, gap, byte accounting, changes after signing.
-5. Cryptography, path, revocation and key usage of each signature (EN 319 102-1 clause 5.3).
+4. Integrity gate for each signature: byte range, gap, byte accounting, what a reader sees changed after signing.
+5. Cryptography, certificate, proofs of time, path, revocation, algorithms, key usage of each signer
+   (EN 319 102-1 clauses 5.2 to 5.6).
 6. Combine: a wrong digest or signature value first, then the gate, then the rest of step 5.
-7. The file is its worst signature; sentence and remedy for a clerk.
+7. The file is its worst signature; remarks on hidden and active content; sentence and remedy for a clerk.
 
-Not yet judged: proofs of time (signature and document time-stamps), roles of signers, dated algorithm rules.
-Whoever calls owes: limits of time and memory around it, and revocation lists that are fresh.
+Whoever calls owes: limits of time and memory around it, and revocation data that is fresh.
 """
 
 import hashlib
@@ -18,27 +18,37 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from io import BytesIO
 
-from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils import generic
 
-from kho_server.verification.cms_judgement import validation_spec
+from kho_server.verification.detached_judgement import judge_cms, looks_like_cms
 from kho_server.verification.explanations import explain
-from kho_server.verification.field_judgement import FieldJudge, failed, kind_of, printable, signature_of
-from kho_server.verification.integrity_gate import IntegrityGate, SignedRange, signed_range
+from kho_server.verification.field_judgement import FieldJudge, Law, failed, kind_of, printable, signature_of
+from kho_server.verification.form_view import FormTooLargeError
+from kho_server.verification.integrity_gate import IntegrityGate, SignedField, signed_range
 from kho_server.verification.limits import FileLimits
+from kho_server.verification.modification_locks import modification_locks
+from kho_server.verification.policy import ValidationPolicy, policy_at
+from kho_server.verification.revision_view import RevisionView
+from kho_server.verification.roles import RoleTable
 from kho_server.verification.signature_fields import SignatureField, TooManyFieldsError, signature_fields
+from kho_server.verification.suspicious_content import suspicious_content
 from kho_server.verification.trust_folder import TrustMaterial
+from kho_server.verification.value_comparison import TooMuchToCompareError
 from kho_server.verification.verdict import (
     FieldKind,
     Indication,
     Remark,
+    Scope,
     SignatureReport,
     SubIndication,
     Verdict,
 )
 from kho_server.verification.versions import ENGINE_VERSION, policy_version
 
+# An XML signature, or a zip archive that may be an ASiC container.
+_OTHER_FORMATS = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|[A-Za-z:]*Signature)|PK\x03\x04")
+_HEAD_BYTES = 1024
 _SEVERITY = (Indication.TOTAL_FAILED, Indication.INDETERMINATE, Indication.TOTAL_PASSED)
 
 
@@ -55,18 +65,32 @@ class _NotStrictError(Exception):
     """The file breaks the letter of ISO 32000; a lenient reader may still follow it."""
 
 
-def judge(data: bytes, trust: TrustMaterial, at: datetime, limits: FileLimits | None = None) -> Verdict:
-    """Judge all signatures of a PDF at the control time `at` (aware).
+def judge(
+    data: bytes,
+    trust: TrustMaterial,
+    at: datetime,
+    limits: FileLimits | None = None,
+    *,
+    content: bytes | None = None,
+    policy: ValidationPolicy | None = None,
+    roles: RoleTable | None = None,
+) -> Verdict:
+    """Judge all signatures of a file at the control time `at` (aware), by the rules of that day or by `policy`.
 
+    A PDF, or a CMS value whose detached content, if any, is `content`. `roles` tells for whom certificates speak.
     Never raises for what the file holds, except MemoryError.
     """
-    case = _Case(data, trust, at, limits or FileLimits())
+    limits = limits or FileLimits()
+    case = _Case(data, Law(trust, policy or policy_at(at), at, limits, roles or {}))
     try:
         case.check_bytes()
+        if looks_like_cms(data):
+            return case.verdict(judge_cms(data, content, case.law))
+        case.check_format()
         try:
-            return case.verdict(case.reports(is_strict=True))
+            return case.pdf_verdict(is_strict=True)
         except _NotStrictError:
-            return case.verdict(case.reports(is_strict=False), Remark.PARSED_LENIENTLY)
+            return case.pdf_verdict(is_strict=False)
     except _RefusedError as refused:
         return case.answer(refused.reason.indication, refused.reason, (), refused.remark)
 
@@ -82,73 +106,98 @@ class _Case:
     """One file before the judge, with the law of the moment."""
 
     data: bytes
-    trust: TrustMaterial
-    at: datetime
-    limits: FileLimits
+    law: Law
 
     def check_bytes(self) -> None:
         """Step 1."""
-        if not self.data.startswith(b"%PDF-"):
-            raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.NOT_A_PDF)
-        is_overlong = _overlong(self.limits.hex_digits).search(self.data) is not None
-        if is_overlong or len(self.data) > self.limits.file_bytes:
+        limits = self.law.limits
+        is_overlong = _overlong(limits.hex_digits).search(self.data) is not None
+        if is_overlong or len(self.data) > limits.file_bytes:
             raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.RESOURCE_LIMIT)
 
-    def reports(self, *, is_strict: bool) -> tuple[SignatureReport, ...]:
-        """Steps 2 to 6."""
+    def check_format(self) -> None:
+        """Step 1."""
+        if self.data.startswith(b"%PDF-"):
+            return
+        if _OTHER_FORMATS.match(self.data[:_HEAD_BYTES]) is not None:
+            raise _RefusedError(SubIndication.SIG_CONSTRAINTS_FAILURE, Remark.UNSUPPORTED_FORMAT)
+        raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.NOT_A_PDF)
+
+    def pdf_verdict(self, *, is_strict: bool) -> Verdict:
+        """Steps 2 to 7."""
         try:
-            reader, fields = self._read(is_strict)
-            ranges = {id(field): self._range(field) for field in fields}
-            gate = IntegrityGate(
-                reader,
-                self.data,
-                ranges=[one for one in ranges.values() if one is not None],
-                unsigned_fields=[field.dictionary for field in fields if field.value is None],
-            )
-            fields = tuple(sorted(fields, key=lambda field: _end(ranges[id(field)])))
+            view, fields = self._read(is_strict)
+            signed = {id(field): self._signed(view, field) for field in fields}
+            ranges = [one for one in signed.values() if one is not None]
+            gate = IntegrityGate(view, ranges, self.law.policy.areas, is_strict=is_strict)
+            fields = tuple(sorted(fields, key=lambda field: _end(signed[id(field)])))
             shared = _shared(fields)
+            remarks = suspicious_content(view, [gate.revision(one) for one in ranges])
         except (MemoryError, _RefusedError, _NotStrictError):
             raise
-        except TooManyFieldsError:
+        except (TooManyFieldsError, FormTooLargeError, TooMuchToCompareError):
             raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.RESOURCE_LIMIT) from None
         except Exception as error:  # hostile bytes make the library raise nearly anything
             if is_strict:
                 raise _NotStrictError from error
             raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.UNREADABLE) from error
-        judge_one = FieldJudge(reader, gate, validation_spec(self.trust), at=self.at, limits=self.limits)
-        last = next((one for one in reversed(fields) if kind_of(one) is FieldKind.SIGNATURE), None)
-        reports = []
-        for field in fields:
-            if field.value is None:
-                report = SignatureReport(printable(field.name), FieldKind.UNSIGNED, Indication.NO_SIGNATURE)
-                reports.append(report)
-                continue
-            signed, is_shared = ranges[id(field)], id(field) in shared
+        reports = self._reports(FieldJudge(view, gate, self.law), fields, signed, shared, is_strict=is_strict)
+        return self.verdict(reports, *(() if is_strict else (Remark.PARSED_LENIENTLY,)), *remarks)
+
+    def _reports(
+        self,
+        judge_all: FieldJudge,
+        fields: tuple[SignatureField, ...],
+        signed: dict[int, SignedField | None],
+        shared: frozenset[int],
+        *,
+        is_strict: bool,
+    ) -> tuple[SignatureReport, ...]:
+        unsigned = [
+            SignatureReport(printable(field.name), FieldKind.UNSIGNED, Indication.NO_SIGNATURE)
+            for field in fields
+            if field.value is None
+        ]
+        filled = [(field, signed[id(field)], id(field) in shared) for field in fields if field.value is not None]
+        try:
+            return (*unsigned, *judge_all.reports(filled))
+        except MemoryError:
+            raise
+        except Exception as error:  # as above
+            if is_strict:
+                raise _NotStrictError from error
+        # Whatever broke belongs to one of them; the others keep their answers.
+        found = []
+        for one in filled:
             try:
-                report = judge_one.report(field, signed, is_last=field is last, is_shared=is_shared)
+                found.extend(judge_all.reports([one]))
             except MemoryError:
                 raise
-            except Exception as error:  # as above
-                if is_strict:
-                    raise _NotStrictError from error
-                report = failed(field, SubIndication.FORMAT_FAILURE, Remark.UNREADABLE)
-            reports.append(report)
-        return tuple(reports)
+            except Exception:  # as above
+                found.append(failed(one[0], SubIndication.FORMAT_FAILURE, Remark.UNREADABLE))
+        return (*unsigned, *found)
 
-    def _read(self, is_strict: bool) -> tuple[PdfFileReader, tuple[SignatureField, ...]]:
+    def _read(self, is_strict: bool) -> tuple[RevisionView, tuple[SignatureField, ...]]:
         """Steps 2 and 3."""
-        reader = PdfFileReader(BytesIO(self.data), strict=is_strict)
+        view = RevisionView(self.data, is_strict=is_strict)
+        reader, limits = view.reader, self.law.limits
         if reader.encrypted:
             raise _RefusedError(SubIndication.SIGNED_DATA_NOT_FOUND, Remark.ENCRYPTED)
-        if reader.xrefs.total_revisions > self.limits.revisions:
+        if reader.xrefs.total_revisions > limits.revisions:
             raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.RESOURCE_LIMIT)
         if is_strict and reader.xrefs.hybrid_xrefs_present:
             raise _NotStrictError
-        return reader, signature_fields(reader, self.limits)
+        return view, signature_fields(reader, limits)
 
-    def _range(self, field: SignatureField) -> SignedRange | None:
+    def _signed(self, view: RevisionView, field: SignatureField) -> SignedField | None:
         signature = signature_of(field)
-        return None if signature is None else signed_range(signature, len(self.data))
+        found = None if signature is None else signed_range(signature, len(self.data))
+        if signature is None or found is None:
+            return None
+        permissions = view.root.get("/Perms")
+        certified = permissions.get("/DocMDP") if isinstance(permissions, generic.DictionaryObject) else None
+        locks = modification_locks(signature, field.dictionary, certified)
+        return SignedField(field, found, locks, kind_of(field) is FieldKind.DOCUMENT_TIME_STAMP)
 
     def verdict(self, reports: tuple[SignatureReport, ...], *remarks: Remark) -> Verdict:
         """Step 7."""
@@ -165,20 +214,24 @@ class _Case:
         *remarks: Remark,
     ) -> Verdict:
         words = explain(indication, reason)
-        trust_remarks = [] if self.trust.anchors else [Remark.TRUST_FOLDER_EMPTY]
-        if self.trust.unreadable:
+        trust, at = self.law.trust, self.law.at
+        trust_remarks = [] if trust.anchors or trust.is_embedded else [Remark.TRUST_FOLDER_EMPTY]
+        if trust.is_embedded:
+            trust_remarks.append(Remark.INTEGRITY_ONLY)
+        if trust.unreadable:
             trust_remarks.append(Remark.TRUST_FOLDER_INCOMPLETE)
         return Verdict(
             indication=indication,
             sub_indication=reason,
             digest=hashlib.sha256(self.data).hexdigest(),
-            evaluated_at=self.at,
-            policy_version=policy_version(self.trust.version),
+            evaluated_at=at,
+            policy_version=policy_version(trust.version, at, self.law.policy),
             engine_version=ENGINE_VERSION,
             explanation_vi=words.vi,
             explanation_en=words.en,
             signatures=reports,
             warnings=(*trust_remarks, *remarks),
+            scope=Scope.INTEGRITY if trust.is_embedded else Scope.FULL,
         )
 
 
@@ -187,8 +240,8 @@ def _overlong(digits: int) -> re.Pattern[bytes]:
     return re.compile(rb"<[0-9A-Fa-f\x00\t\n\x0c\r ]{%d}" % (digits + 1))
 
 
-def _end(signed: SignedRange | None) -> int:
-    return -1 if signed is None else signed.end
+def _end(signed: SignedField | None) -> int:
+    return -1 if signed is None else signed.range.end
 
 
 def _shared(fields: tuple[SignatureField, ...]) -> frozenset[int]:

@@ -4,49 +4,31 @@ EN 319 102-1 leaves this to the document format; like EU DSS, a fault here is FO
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import (
-    CatalogModificationRule,
-    DiffResult,
-    DocInfoRule,
-    DSSCompareRule,
-    FormUpdatingRule,
-    MetadataUpdateRule,
-    ModificationLevel,
-    ObjectStreamRule,
-    SigFieldCreationRule,
-    SigFieldModificationRule,
-    StandardDiffPolicy,
-    XrefStreamRule,
-)
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from kho_server.verification.byte_accounting import last_unlisted_byte
-from kho_server.verification.verdict import Remark
-
-_LTA = ModificationLevel.LTA_UPDATES
-
-# The library's own rules but for one: filling in other form fields is nowhere allowed in an archived document.
-_CHANGES = StandardDiffPolicy(
-    global_rules=[
-        CatalogModificationRule(),
-        DocInfoRule().as_qualified(_LTA),
-        XrefStreamRule().as_qualified(_LTA),
-        ObjectStreamRule().as_qualified(_LTA),
-        DSSCompareRule().as_qualified(_LTA),
-        MetadataUpdateRule().as_qualified(_LTA),
-    ],
-    form_rule=FormUpdatingRule(field_rules=[SigFieldCreationRule(), SigFieldModificationRule()]),
+from kho_server.verification.changes import (
+    ALLOWED_UNDER_A_LATER_SIGNATURE,
+    ALWAYS_ALLOWED,
+    Change,
+    ChangeRule,
 )
+from kho_server.verification.declared_areas import DeclaredAreas
+from kho_server.verification.modification_locks import ModificationLocks
+from kho_server.verification.revision_changes import changes_between
+from kho_server.verification.revision_view import RevisionView
+from kho_server.verification.signature_fields import SignatureField
+from kho_server.verification.verdict import ChangeAfter, Remark
 
 _HEX = re.compile(rb"[0-9A-Fa-f]*")
 _CONTENTS_KEY = re.compile(rb"/Contents[\x00\t\n\x0c\r ]*\Z")
 _SIGNED_KEYS = re.compile(rb"/(Contents|ByteRange)(?![A-Za-z0-9])")
+_END_OF_REVISION = re.compile(rb"startxref[\x00\t\n\x0c\r ]+([0-9]{1,19})[\x00\t\n\x0c\r ]+%%EOF[\x00\t\n\x0c\r ]*\Z")
+_TAIL_BYTES = 2048
 
 
 @dataclass(frozen=True)
@@ -58,54 +40,102 @@ class SignedRange:
     end: int
 
 
+@dataclass(frozen=True)
+class SignedField:
+    """A field with the range it signs; `is_time_stamp` tells document time-stamps from signatures."""
+
+    field: SignatureField
+    range: SignedRange
+    locks: ModificationLocks
+    is_time_stamp: bool
+
+
+@dataclass(frozen=True)
+class GateAnswer:
+    """Why a signature does not stand for the whole file, empty if it does, and what changed after it."""
+
+    faults: tuple[Remark, ...]
+    changes: tuple[ChangeAfter, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What changed up to a later revision; `is_signed`: some signature answers for that revision."""
+
+    start: int
+    changes: tuple[Change, ...]
+    is_signed: bool
+
+
 class IntegrityGate:
     """The gate of one file: what the appended bytes are is asked once, and answered for each signature."""
 
     def __init__(
-        self,
-        reader: PdfFileReader,
-        data: bytes,
-        *,
-        ranges: Iterable[SignedRange],
-        unsigned_fields: Iterable[generic.DictionaryObject],
+        self, whole: RevisionView, signed: Sequence[SignedField], areas: DeclaredAreas, *, is_strict: bool
     ) -> None:
-        self._reader = reader
-        self._data = data
-        first_end = min((one.end for one in ranges), default=len(data))
-        self._last_unlisted = last_unlisted_byte(reader, data, first_end)
-        references = (field.container_ref for field in unsigned_fields)
-        self._newest_unsigned_field = max(
-            (reader.xrefs.get_introducing_revision(one) for one in references if isinstance(one, generic.Reference)),
-            default=-1,
+        """Read every signed revision. Raises what the library raises on a broken structure."""
+        self._whole = whole
+        self._signed = sorted(signed, key=lambda one: one.range.end)
+        size = len(whole.data)
+        ends = sorted({one.range.end for one in signed})
+        self._last_unlisted = last_unlisted_byte(whole.reader, whole.data, ends[0] if ends else size)
+        self._views = {end: _revision(whole, end, is_strict=is_strict) for end in ends}
+        last_signature = max((one.range.end for one in signed if not one.is_time_stamp), default=0)
+        self._steps: list[_Step] = []
+        for start, end in pairwise([*ends, size]):
+            older, newer = self._views[start], self._views.get(end, whole) if end != size else whole
+            if start != end and older is not None and newer is not None and not _is_idle(whole.data, start, end):
+                changes = changes_between(older, newer, areas)
+                self._steps.append(_Step(start, changes, is_signed=last_signature >= end))
+
+    def answer(self, one: SignedField, contents: bytes) -> GateAnswer:
+        """Answer for a signature whose value is `contents`. Raises as the library on a broken structure."""
+        view = self._views[one.range.end]
+        if view is None or not self._is_exact_gap(one, contents, view):
+            return GateAnswer((Remark.BYTE_RANGE,))
+        faults = []
+        if self._last_unlisted is not None and self._last_unlisted > one.range.end:
+            faults.append(Remark.UNLISTED_BYTES)
+        if self._is_late_certification(one):
+            faults.append(Remark.CERTIFICATION_ORDER)
+        changes = tuple(
+            ChangeAfter(change.rule, change.where, self._is_allowed(one, change, step))
+            for step in self._steps
+            if step.start >= one.range.end
+            for change in step.changes
         )
-
-    def faults(
-        self, embedded: EmbeddedPdfSignature, signed: SignedRange | None, *, is_last: bool
-    ) -> tuple[Remark, ...]:
-        """Return why the signature does not stand for the whole file; empty if it does.
-
-        `is_last`: no signature follows, so that nothing but long-term validation data may.
-        Raises what the library raises on a broken structure.
-        """
-        if signed is None or not self._is_exact_gap(embedded, signed):
-            return (Remark.BYTE_RANGE,)
-        if self.covers_all(signed):
-            return ()
-        if embedded.evaluate_signature_coverage() < SignatureCoverageLevel.ENTIRE_REVISION:
-            return (Remark.BYTE_RANGE,)
-        if self._last_unlisted is not None and self._last_unlisted > signed.end:
-            return (Remark.UNLISTED_BYTES,)
-        return () if self._is_allowed(embedded, is_last) else (Remark.CHANGED_AFTER_SIGNING,)
+        if not all(change.is_allowed for change in changes):
+            faults.append(Remark.CHANGED_AFTER_SIGNING)
+        return GateAnswer(tuple(faults), tuple(dict.fromkeys(changes)))
 
     def covers_all(self, signed: SignedRange) -> bool:
         """Tell whether not a byte follows the signed range."""
-        return signed.end == len(self._data)
+        return signed.end == len(self._whole.data)
 
-    def _is_exact_gap(self, embedded: EmbeddedPdfSignature, signed: SignedRange) -> bool:
+    def revision(self, one: SignedField) -> RevisionView | None:
+        """Return the revision that a signature covers, None if its range ends elsewhere."""
+        return self._views[one.range.end]
+
+    def _is_late_certification(self, one: SignedField) -> bool:
+        """Tell whether a certification came after another signature (ISO 32000-1 section 12.8.1)."""
+        earlier = (other for other in self._signed if other.range.end < one.range.end and not other.is_time_stamp)
+        return one.locks.certifies and any(earlier)
+
+    @staticmethod
+    def _is_allowed(one: SignedField, change: Change, step: _Step) -> bool:
+        allowed = ALLOWED_UNDER_A_LATER_SIGNATURE if step.is_signed else ALWAYS_ALLOWED
+        if change.rule not in allowed:
+            return False
+        return change.rule in ALWAYS_ALLOWED or one.locks.permits(
+            change.where, is_annotation=change.rule is ChangeRule.MARK_IN_DECLARED_AREA
+        )
+
+    @staticmethod
+    def _is_exact_gap(one: SignedField, contents: bytes, view: RevisionView) -> bool:
         """Tell whether the gap is the one direct hex string of /Contents in the signature's own object."""
-        data, gap = self._data, signed
-        value = embedded.sig_field.raw_get("/V")
-        offset = self._reader.xrefs.get_historical_ref(value.reference, embedded.signed_revision)
+        data, gap = view.data, one.range
+        holder = one.field.holder
+        offset = None if holder is None else view.reader.xrefs[holder]
         if not isinstance(offset, int) or not offset < gap.gap_start:
             return False
         digits = data[gap.gap_start + 1 : gap.gap_end - 1]
@@ -113,7 +143,7 @@ class IntegrityGate:
             return False
         if _HEX.fullmatch(digits) is None or len(digits) % 2:
             return False
-        if bytes.fromhex(digits.decode("ascii")) != embedded.pkcs7_content:
+        if bytes.fromhex(digits.decode("ascii")) != contents:
             return False
         before = data[offset : gap.gap_start]
         object_end = data.find(b"endobj", gap.gap_end)
@@ -121,26 +151,6 @@ class IntegrityGate:
             return False
         keys = _SIGNED_KEYS.findall(before) + _SIGNED_KEYS.findall(data[gap.gap_end : object_end])
         return sorted(keys) == [b"ByteRange", b"Contents"]
-
-    def _is_allowed(self, embedded: EmbeddedPdfSignature, is_last: bool) -> bool:
-        if self._reader.xrefs.total_revisions == embedded.signed_revision + 1:
-            return True  # white space follows, and nothing else
-        if is_last and self._newest_unsigned_field > embedded.signed_revision:
-            return False  # the library lets pass any field that is invisible; only a time-stamp belongs here
-        permitted = embedded.docmdp_level
-        result = _CHANGES.review_file(
-            self._reader,
-            embedded.signed_revision,
-            field_mdp_spec=embedded.fieldmdp,
-            doc_mdp=permitted,
-        )
-        if not isinstance(result, DiffResult):
-            return False
-        level: ModificationLevel = result.modification_level
-        if permitted is not None and level.value > permitted.value:
-            return False
-        most = _LTA if is_last else ModificationLevel.FORM_FILLING
-        return level.value <= int(most.value)
 
 
 def signed_range(signature: generic.DictionaryObject, size: int) -> SignedRange | None:
@@ -155,3 +165,18 @@ def signed_range(signature: generic.DictionaryObject, size: int) -> SignedRange 
     if start != 0 or not 0 < gap_start < gap_end - 1 or rest < 1 or gap_end + rest > size:
         return None
     return SignedRange(gap_start, gap_end, gap_end + rest)
+
+
+def _revision(whole: RevisionView, end: int, *, is_strict: bool) -> RevisionView | None:
+    """Read the signed bytes as a file of their own; None if they do not end where a revision ends."""
+    if end == len(whole.data):
+        return whole
+    tail = _END_OF_REVISION.search(whole.data, max(0, end - _TAIL_BYTES), end)
+    if tail is None:
+        return None
+    view = RevisionView(whole.data[:end], is_strict=is_strict)
+    return view if view.reader.last_startxref == int(tail[1]) else None
+
+
+def _is_idle(data: bytes, start: int, end: int) -> bool:
+    return not data[start:end].strip(b"\x00\t\n\x0c\r ")

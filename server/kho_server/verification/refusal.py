@@ -20,7 +20,7 @@ def refusal(digest: str, trust_version: str, at: datetime, remark: Remark) -> Ve
         sub_indication=reason,
         digest=digest,
         evaluated_at=at,
-        policy_version=policy_version(trust_version),
+        policy_version=policy_version(trust_version, at),
         engine_version=ENGINE_VERSION,
         explanation_vi=words.vi,
         explanation_en=words.en,

@@ -29,6 +29,14 @@ class SignatureField:
         """The object that holds the signature, None if it has none of its own."""
         return self.value.reference if isinstance(self.value, generic.IndirectObject) else None
 
+    @property
+    def holder(self) -> generic.Reference | None:
+        """The object in whose bytes the signature is written: its own, or that of the field."""
+        if self.value_reference is not None:
+            return self.value_reference
+        container = self.dictionary.container_ref
+        return container if isinstance(container, generic.Reference) else None
+
 
 def signature_fields(reader: PdfFileReader, limits: FileLimits) -> tuple[SignatureField, ...]:
     """Return every signature field in the order of the form. TooManyFieldsError: beyond the limits."""

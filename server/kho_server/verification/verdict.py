@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from kho_server.verification.changes import ChangeRule
+
 
 class Indication(StrEnum):
     """The answer itself; NO_SIGNATURE is ours, for a file or a field that nobody signed."""
@@ -101,8 +103,33 @@ class Remark(StrEnum):
     """The certificate is not meant for signing documents (no nonRepudiation)."""
     SIGNING_CERTIFICATE_ATTRIBUTE = "SIGNING_CERTIFICATE_ATTRIBUTE"
     """The signature does not name its certificate among the signed attributes."""
-    TIME_STAMP_NOT_JUDGED = "TIME_STAMP_NOT_JUDGED"
-    """A time-stamp is there and was not used as proof of time."""
+    WEAK_ALGORITHM = "WEAK_ALGORITHM"
+    """The digest is weak and merely tolerated by the rules of that day."""
+    PURPOSE = "PURPOSE"
+    """The certificate names purposes, and signing documents is none of them."""
+    TIME_STAMP_NOT_TRUSTED = "TIME_STAMP_NOT_TRUSTED"
+    """A time-stamp is there and proves nothing: broken, of another signature, or by nobody trusted."""
+    SIGNING_TIME_CLAIM = "SIGNING_TIME_CLAIM"
+    """The time that the signer claims lies after a proven one, or in the future."""
+    CERTIFICATION_ORDER = "CERTIFICATION_ORDER"
+    """A certification came after another signature, or there are two."""
+    HIDDEN_CONTENT = "HIDDEN_CONTENT"
+    """The signed file holds content that no page shows; it may have been prepared for a later exchange."""
+    ACTIVE_CONTENT = "ACTIVE_CONTENT"
+    """The file holds scripts, launch actions or an XFA form: what is shown may depend on the viewer."""
+    INTEGRITY_ONLY = "INTEGRITY_ONLY"
+    """Nobody was asked for trust: path, revocation, time and role were not judged."""
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    """The signature format is not judged here: XAdES, ASiC."""
+    CONTENT_MISSING = "CONTENT_MISSING"
+    """A detached signature came without the file that it signs."""
+
+
+class Scope(StrEnum):
+    """What a verdict speaks about."""
+
+    FULL = "full"
+    INTEGRITY = "integrity"
 
 
 class FieldKind(StrEnum):
@@ -113,12 +140,38 @@ class FieldKind(StrEnum):
     UNSIGNED = "UNSIGNED"
 
 
+class SignerRole(StrEnum):
+    """For whom a signature speaks, by the registered table of certificates."""
+
+    OFFICER = "OFFICER"
+    AGENCY = "AGENCY"
+
+
+@dataclass(frozen=True)
+class ChangeAfter:
+    """A change after a signature: the rule it falls under, where, and whether the rules allow it."""
+
+    rule: ChangeRule
+    where: str
+    is_allowed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"rule": self.rule.value, "where": self.where, "is_allowed": self.is_allowed}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. KeyError, ValueError: it was something else."""
+        return cls(ChangeRule(plain["rule"]), plain["where"], plain["is_allowed"])
+
+
 @dataclass(frozen=True)
 class SignatureReport:
-    """The answer for one signature field.
+    """The answer for one signer of one signature field.
 
     `signer` is the common name of the certificate's subject and nothing else of it; `signing_time` is what
-    the signer claims. `covers_whole_document`: not a byte follows the signed range.
+    the signer claims, `best_signature_time` what a trusted time-stamp proves. `level` is the AdES level that the
+    signature reaches with what could be trusted. `covers_whole_document`: not a byte follows the signed range.
     """
 
     field: str
@@ -131,6 +184,10 @@ class SignatureReport:
     signing_time: datetime | None = None
     covers_whole_document: bool = False
     warnings: tuple[Remark, ...] = ()
+    role: SignerRole | None = None
+    level: str | None = None
+    best_signature_time: datetime | None = None
+    changes_after: tuple[ChangeAfter, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -142,9 +199,13 @@ class SignatureReport:
             "signer": self.signer,
             "certificate_sha256": self.certificate_sha256,
             "issuer": self.issuer,
-            "signing_time": None if self.signing_time is None else self.signing_time.isoformat(),
+            "signing_time": _time_text(self.signing_time),
             "covers_whole_document": self.covers_whole_document,
             "warnings": [warning.value for warning in self.warnings],
+            "role": None if self.role is None else self.role.value,
+            "level": self.level,
+            "best_signature_time": _time_text(self.best_signature_time),
+            "changes_after": [change.to_json() for change in self.changes_after],
         }
 
     @classmethod
@@ -158,9 +219,13 @@ class SignatureReport:
             signer=plain["signer"],
             certificate_sha256=plain["certificate_sha256"],
             issuer=plain["issuer"],
-            signing_time=None if plain["signing_time"] is None else datetime.fromisoformat(plain["signing_time"]),
+            signing_time=_time(plain["signing_time"]),
             covers_whole_document=plain["covers_whole_document"],
             warnings=tuple(Remark(warning) for warning in plain["warnings"]),
+            role=None if plain["role"] is None else SignerRole(plain["role"]),
+            level=plain["level"],
+            best_signature_time=_time(plain["best_signature_time"]),
+            changes_after=tuple(ChangeAfter.from_json(one) for one in plain["changes_after"]),
         )
 
 
@@ -169,7 +234,7 @@ class Verdict:
     """The answer for one file: its worst signature, with a sentence and a remedy for a clerk.
 
     `digest` is the SHA-256 (hex) of the judged bytes, `evaluated_at` the control time (UTC),
-    `policy_version` names the trust material and rules that were in force.
+    `policy_version` names the trust material and rules that were in force; `scope` is what was judged.
     """
 
     indication: Indication
@@ -182,6 +247,7 @@ class Verdict:
     explanation_en: str
     signatures: tuple[SignatureReport, ...] = ()
     warnings: tuple[Remark, ...] = field(default=())
+    scope: Scope = Scope.FULL
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -196,6 +262,7 @@ class Verdict:
             "explanation_en": self.explanation_en,
             "signatures": [signature.to_json() for signature in self.signatures],
             "warnings": [warning.value for warning in self.warnings],
+            "scope": self.scope.value,
         }
 
     @classmethod
@@ -212,7 +279,16 @@ class Verdict:
             explanation_en=plain["explanation_en"],
             signatures=tuple(SignatureReport.from_json(one) for one in plain["signatures"]),
             warnings=tuple(Remark(warning) for warning in plain["warnings"]),
+            scope=Scope(plain["scope"]),
         )
+
+
+def _time_text(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
 
 
 def _text(value: SubIndication | None) -> str | None:

@@ -43,11 +43,15 @@ def with_content(pdf: bytes, content: bytes) -> bytes:
     return with_cms(pdf, info.dump(force=True))
 
 
-def with_second_signer(pdf: bytes) -> bytes:
-    """Enter the one signer of the last signature twice."""
+def with_second_signer(pdf: bytes, *, spoil: bool = False) -> bytes:
+    """Enter the one signer of the last signature twice, the second time with a wrong value if told to."""
     info = cms.ContentInfo.load(cms_of(pdf))
     signers = info["content"]["signer_infos"]
-    info["content"]["signer_infos"] = [signers[0], signers[0].copy()]
+    second = signers[0].copy()
+    if spoil:
+        value = second["signature"].native
+        second["signature"] = bytes([value[0] ^ 1]) + value[1:]
+    info["content"]["signer_infos"] = cms.SignerInfos([signers[0], second])
     return with_cms(pdf, info.dump(force=True))
 
 

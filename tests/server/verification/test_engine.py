@@ -113,7 +113,7 @@ def test_layout_of_the_file_does_not_matter(how: dict[str, Any], pki: DevPki, tr
     assert outcome(judge(attacks.changed_page(signed), trust, AT)) == "FORMAT_FAILURE"
 
 
-def test_time_stamps_are_reported_and_not_used(by_officer: bytes, pki: DevPki, trust: TrustMaterial) -> None:
+def test_time_stamps_are_proofs_of_time(by_officer: bytes, pki: DevPki, trust: TrustMaterial) -> None:
     authority_of_time = time_stamper(pki, NOW)
     signed = sign(by_officer, dev_signer(pki, "agency-a"), "CoQuan", time_stamper=authority_of_time)
     out = BytesIO()
@@ -122,11 +122,23 @@ def test_time_stamps_are_reported_and_not_used(by_officer: bytes, pki: DevPki, t
     )
     verdict = judge(out.getvalue(), trust, AT)
     assert outcome(verdict) == "TOTAL_PASSED"
-    assert [(one.kind, one.indication, one.warnings) for one in verdict.signatures] == [
-        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, ()),
-        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, (Remark.TIME_STAMP_NOT_JUDGED,)),
-        (FieldKind.DOCUMENT_TIME_STAMP, Indication.TOTAL_PASSED, (Remark.TIME_STAMP_NOT_JUDGED,)),
+    assert [(one.kind, one.indication, one.warnings, one.best_signature_time) for one in verdict.signatures] == [
+        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, (), NOW),
+        (FieldKind.SIGNATURE, Indication.TOTAL_PASSED, (), NOW),
+        (FieldKind.DOCUMENT_TIME_STAMP, Indication.TOTAL_PASSED, (), NOW),
     ]
+    assert [one.level for one in verdict.signatures] == ["PAdES-BASELINE-T", "PAdES-BASELINE-T", None]
+
+
+def test_each_signer_of_one_value_is_judged(by_officer: bytes, trust: TrustMaterial) -> None:
+    doubled = attacks.with_second_signer(by_officer)
+    reports = judge(doubled, trust, AT).signatures
+    assert [one.sub_indication for one in reports] == [None, None]
+    assert all(Remark.SEVERAL_SIGNERS in one.warnings for one in reports)
+    verdict = judge(attacks.with_second_signer(by_officer, spoil=True), trust, AT)
+    assert outcome(verdict) == "SIG_CRYPTO_FAILURE"
+    # They stand in the order of their encodings, which the spoilt value decides.
+    assert {one.sub_indication for one in verdict.signatures} == {None, SubIndication.SIG_CRYPTO_FAILURE}
 
 
 def test_empty_content_in_a_detached_signature_is_tolerated(by_both: bytes, trust: TrustMaterial) -> None:
@@ -180,7 +192,6 @@ def _old_subfilter(pdf: bytes) -> bytes:
         (_cut_contents, "FORMAT_FAILURE", Remark.UNREADABLE),
         (_empty_contents, "FORMAT_FAILURE", Remark.UNREADABLE),
         (_widen_gap, "FORMAT_FAILURE", Remark.BYTE_RANGE),
-        (attacks.with_second_signer, "SIG_CONSTRAINTS_FAILURE", Remark.SEVERAL_SIGNERS),
         (_old_subfilter, "SIG_CONSTRAINTS_FAILURE", Remark.UNSUPPORTED_SUBFILTER),
         (attacks.changed_page, "FORMAT_FAILURE", Remark.CHANGED_AFTER_SIGNING),
         (attacks.text_field_added, "FORMAT_FAILURE", Remark.CHANGED_AFTER_SIGNING),

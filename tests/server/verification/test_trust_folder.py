@@ -9,7 +9,7 @@ from kho_server.verification.trust_folder import TrustFolder
 
 def test_folder_is_sorted_into_anchors_intermediates_and_lists(pki: DevPki) -> None:
     material = TrustFolder(pki.trust).material()
-    assert [one.subject.native["common_name"] for one in material.anchors] == ["Kho signing root"]
+    assert [one.certificate.subject.native["common_name"] for one in material.anchors] == ["Kho signing root"]
     assert [one.subject.native["common_name"] for one in material.intermediates] == ["Kho issuing CA"]
     assert len(material.crls) == 2
     assert material.unreadable == ()
