@@ -57,21 +57,21 @@ class Page:
 
 @dataclass(slots=True)
 class Tally:
-    """Seconds of each thing done, and bytes; what is done after `ends_at` of the clock counts in `moved_bytes` only."""
+    """Seconds of each thing done, and bytes; what is done outside its time counts in `moved_bytes` only."""
 
     clock: Callable[[], float]
     ends_at: float
+    counts_from: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
     size_bytes: int = 0
     moved_bytes: int = 0
 
-    def begin(self, seconds: float) -> float:
-        """Forget what was done so far, count for so many seconds from now, and return when that began."""
-        now = self.clock()
-        self.ends_at = now + seconds
+    def begin(self, warm_up_s: float, seconds: float) -> None:
+        """Forget what was done so far; count for so many seconds once it is warm."""
+        self.counts_from = self.clock() + warm_up_s
+        self.ends_at = self.counts_from + seconds
         self.latencies_s.clear()
         self.size_bytes = self.moved_bytes = 0
-        return now
 
     def is_over(self) -> bool:
         """Tell whether the round is over."""
@@ -80,13 +80,13 @@ class Tally:
     def done(self, began_at: float) -> None:
         """Count one thing."""
         now = self.clock()
-        if now < self.ends_at:
+        if self.counts_from <= now < self.ends_at:
             self.latencies_s.append(now - began_at)
 
     def moved(self, size_bytes: int) -> None:
         """Count bytes."""
         self.moved_bytes += size_bytes
-        if not self.is_over():
+        if self.counts_from <= self.clock() < self.ends_at:
             self.size_bytes += size_bytes
 
 

@@ -18,7 +18,7 @@ class StreamFeed(Generic[M]):
     """A tick about every second; a limit for silence, none for the whole. Memory: two messages.
 
     One task reads the whole stream, for a cancelled read would lose its message. A task and a timer for each message
-    instead cost 0.25 ms a page of the event loop (ops/decisions/0002).
+    cost 28 to 32 µs of processor a message, this 7 (ops/decisions/0005).
     """
 
     def __init__(self, requests: AsyncIterator[M], *, tick_s: float, stall_timeout_s: float) -> None:

@@ -123,7 +123,7 @@ class FilePartWriter(PartWriter):
     async def store(self, data: Sequence[bytes], expected: Digest) -> None:
         """Open, write all bytes and complete.
 
-        One job for all of it: three cost 0.5 ms more of the event loop a page of 100 KB, whose bytes take as long.
+        One job for all of it, where writer, append and complete are three, each with its way across threads.
         """
         prefix, file = await self._job(self._open_and_write, data, expected)
         if file is not None:
