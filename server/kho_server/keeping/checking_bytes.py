@@ -117,7 +117,7 @@ def _look_at_manifest(path: Path, name: str, row: Row) -> Iterator[Finding]:
         yield Finding("manifest_damaged", name, "it does not hash to the digest in the rows")
         return
     held = sorted((digest.sha256, digest.size_bytes) for digest in digests_of(data))
-    if held != sorted((sha256, size) for sha256, size in json.loads(row["parts"])):
+    if held != sorted((sha256, size) for sha256, size in row["parts"]):
         yield Finding("manifest_differs", name, "it names other parts than the rows")
     facts = json.loads(data)
     if (facts["document_uuid"], facts["version"]) != (str(row["document_uuid"]), row["version"]):

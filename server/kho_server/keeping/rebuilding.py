@@ -26,6 +26,7 @@ from kho_storage.blobs.data_folder import StoreIdentity, read_identity
 from kho_storage.catalog.database import Connection, Database
 from kho_storage.catalog.migrations import migrate
 from kho_storage.catalog.replay import replay
+from kho_storage.catalog.statements import statements
 from kho_storage.catalog.store import claim_store, find_store
 from kho_storage.segments.folder import SegmentFolder
 from kho_storage.segments.segment import NO_SEGMENT, EventSaid, Segment, SegmentDamaged, strangers
@@ -74,7 +75,7 @@ async def rebuild(
                 "KHO_DATABASE_URL names) away first"
             )
         async with database.transaction() as connection:
-            if await connection.fetchval("SELECT EXISTS (SELECT FROM kho.event)"):
+            if await connection.fetchval(statements("keeping")["has_events"]):
                 raise KeepingFailed("an earlier rebuild of this database was interrupted: move the database away first")
             await _bring_events(connection, SegmentFolder(data / "events"), identity, report)
             await replay(connection)
@@ -123,7 +124,7 @@ async def _bring_events(
             ],
         )
         await connection.executemany(
-            "INSERT INTO kho.event_payload (event_id, salt, payload) VALUES ($1, $2, $3)",
+            statements("keeping")["insert_said"],
             [
                 (event.event_id, said[event.position].salt, dict(said[event.position].payload))
                 for event in segment.events

@@ -26,6 +26,7 @@ from kho_storage.blobs.data_folder import FORMAT, StoreIdentity, write_identity
 from kho_storage.blobs.durable_files import DurableFiles
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.migrations import migrate
+from kho_storage.catalog.statements import statements
 from kho_storage.catalog.store import find_store
 from kho_storage.errors import CatalogUnavailable
 from kho_storage.postgres.connection import ConnectionSettings
@@ -151,10 +152,7 @@ async def _fill(
     environment: Mapping[str, str],
 ) -> None:
     """Fill the database from the dump. KeepingFailed: something is in it already."""
-    row = await database.fetch_one(
-        "SELECT current_setting('server_version_num')::int / 10000 AS major,"
-        " to_regnamespace('kho') IS NULL AND to_regclass('public.kho_migration') IS NULL AS is_empty"
-    )
+    row = await database.fetch_one(statements("keeping")["is_empty"])
     if row is None:
         raise CatalogUnavailable("PostgreSQL does not answer")
     if not row["is_empty"]:

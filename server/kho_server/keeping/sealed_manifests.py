@@ -80,14 +80,10 @@ class ManifestRebuilder:
         ]
         try:
             async with self._database.transaction() as connection:
-                known = await connection.fetchval(
-                    "SELECT max(version) FROM kho.document_version AS v JOIN kho.document AS d USING (document_uuid)"
-                    " WHERE d.document_uuid = $1",
-                    UUID(facts["document_uuid"]),
-                )
-                if facts["version"] <= (known or 0):
+                known = await connection.fetchval(self._sql["newest_version"], UUID(facts["document_uuid"])) or 0
+                if facts["version"] <= known:
                     return found
-                if facts["version"] != (known or 0) + 1:
+                if facts["version"] != known + 1:
                     return [*found, Finding("manifest_missing", name, "the version before it is gone: it stays out")]
                 await self._record(connection, data, facts)
         except (Conflict, ValueError, KeyError, TypeError) as error:
@@ -109,7 +105,7 @@ class ManifestRebuilder:
             result = {name: value for name, value in result.items() if name != "given_code"}
             result["code_key"] = matching_key(facts["code"]["code"])
         original = declared["copy_of"] and await connection.fetchval(
-            "SELECT document_uuid FROM kho.document WHERE agency_uuid = $1 AND document_id = $2",
+            self._sql["document_of_client"],
             UUID(agency["agency_uuid"]),
             UUID(declared["copy_of"]),
         )
@@ -118,7 +114,7 @@ class ManifestRebuilder:
 
     async def _agency(self, connection: Connection, agency_uuid: str, agency_id: str) -> None:
         """Register an agency of which no event tells, without codes and names: administrators know them."""
-        if await connection.fetchval("SELECT true FROM kho.agency WHERE agency_uuid = $1", UUID(agency_uuid)):
+        if await connection.fetchval(self._sql["is_agency"], UUID(agency_uuid)):
             return
         said = {"agency_uuid": agency_uuid, "agency_id": agency_id, "codes": [], "names": []}
         event = NewEvent("agency", agency_uuid, "agency_registered", _THE_SERVER, self._at, said, _REASON)
@@ -127,11 +123,7 @@ class ManifestRebuilder:
     async def _code(self, connection: Connection, facts: dict[str, Any]) -> None:
         """Take the document's code for it, unless an event has; its place in a series is not known any more."""
         agency_uuid, document_id = facts["agency"]["agency_uuid"], facts["document_id"]
-        if await connection.fetchval(
-            "SELECT true FROM kho.result_code WHERE agency_uuid = $1 AND document_id = $2",
-            UUID(agency_uuid),
-            UUID(document_id),
-        ):
+        if await connection.fetchval(self._sql["has_code"], UUID(agency_uuid), UUID(document_id)):
             return
         code = facts["code"]["code"]
         said = {
@@ -143,7 +135,7 @@ class ManifestRebuilder:
             "prefix_key": matching_key(code),
             "sequence": None,
         }
-        await record(connection, NewEvent("code", said["key"], "code_taken", _THE_SERVER, self._at, said, _REASON))
+        await record(connection, NewEvent("document", document_id, "code_taken", _THE_SERVER, self._at, said, _REASON))
 
     async def _event(self, connection: Connection, kind: str, document_uuid: str, said: dict[str, Any]) -> None:
         await record(connection, NewEvent("document", document_uuid, kind, _THE_SERVER, self._at, said, _REASON))

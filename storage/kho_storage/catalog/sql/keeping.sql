@@ -91,3 +91,31 @@ ORDER BY e.position
 -- name: oldest_after
 -- Since when events wait to be written into the store. $1 position
 SELECT count(*) AS number, min(at) AS at FROM kho.event WHERE position > $1
+
+-- name: newest_version
+-- $1 document
+SELECT version FROM kho.document WHERE document_uuid = $1
+
+-- name: is_agency
+-- $1 agency
+SELECT true FROM kho.agency WHERE agency_uuid = $1
+
+-- name: has_code
+-- $1 agency, $2 client-made id of a document
+SELECT true FROM kho.result_code WHERE agency_uuid = $1 AND document_id = $2
+
+-- name: document_of_client
+-- $1 agency, $2 client-made id of a document
+SELECT document_uuid FROM kho.document WHERE agency_uuid = $1 AND document_id = $2
+
+-- name: has_events
+SELECT EXISTS (SELECT FROM kho.event)
+
+-- name: insert_said
+-- $1 event id, $2 salt, $3 payload
+INSERT INTO kho.event_payload (event_id, salt, payload) VALUES ($1, $2, $3)
+
+-- name: is_empty
+-- Whether a database is free to be filled from a dump, and of which PostgreSQL.
+SELECT current_setting('server_version_num')::int / 10000 AS major,
+       to_regnamespace('kho') IS NULL AND to_regclass('public.kho_migration') IS NULL AS is_empty
