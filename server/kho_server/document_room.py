@@ -20,6 +20,7 @@ from kho_server.archive.handing_out import HandingOut
 from kho_server.archive.judging import Judging
 from kho_server.archive.lookup import Lookup
 from kho_server.archive.next_version import NextVersion
+from kho_server.archive.once import Once
 from kho_server.archive.opening import Opening
 from kho_server.archive.own_documents import OwnDocuments
 from kho_server.archive.standing import Standing
@@ -134,7 +135,7 @@ def add_documents(house: House, room: ArchiveRoom) -> OwnDocuments:
     documents = DocumentServicer(own, next_version, handing_out, limits, tokens, clock)
     results = ResultServicer(lookup)
     reuse = ReuseServicer(handing_out, clock)
-    verification = VerificationServicer(judging, files, own, tokens, limits.stall_timeout_s)
+    verification = VerificationServicer(judging, files, own, Once(index.answers, clock), tokens, limits.stall_timeout_s)
     room.servicers |= {
         "kho.v1.UploadService": lambda server: add_UploadServiceServicer_to_server(uploads, server),
         "kho.v1.DocumentService": lambda server: add_DocumentServiceServicer_to_server(documents, server),

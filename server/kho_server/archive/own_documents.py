@@ -77,14 +77,15 @@ class OwnDocuments:
         state: DocumentState | None,
         after: tuple[datetime, UUID] | None,
         limit: int,
-    ) -> Sequence[StoredDocument]:
-        """Return a page of documents, newest first, each recorded."""
+    ) -> tuple[Sequence[StoredDocument], bool]:
+        """Return a page of at most `limit` documents, newest first, each recorded, and whether more follow."""
         today = legal_day(self._clock())
         officer = await acting_officer(caller, officer_id, self._registry, today)
         key = DossierCode.parse(dossier_code, today, field="dossier_code").key if dossier_code else None
         if state is DocumentState.VERIFYING:
             raise Refusal(Reason.FIELD_MALFORMED, field="state")
-        found = await self._documents.documents(caller.agency_uuid, key, state, after, limit)
+        more = await self._documents.documents(caller.agency_uuid, key, state, after, limit + 1)
+        found = more[:limit]
         asked = [
             Asked(
                 str(each.document_id),
@@ -96,7 +97,7 @@ class OwnDocuments:
         ]
         records = await self._disclosure.decide(caller, officer, AccessAction.LIST, asked)
         shown = zip(found, records, strict=True)
-        return [each for each, record in shown if record.outcome is AccessOutcome.DISCLOSED]
+        return [each for each, record in shown if record.outcome is AccessOutcome.DISCLOSED], len(more) > limit
 
     async def wait(self, caller: Caller, officer_id: str, name: str, timeout_s: float | None) -> StoredDocument:
         """Return a document when its newest version is judged, or when the time is over (at most 60 s).

@@ -58,15 +58,15 @@ class DocumentServicer(document_service_pb2_grpc.DocumentServiceServicer):
         if request.state != document_pb2.DOCUMENT_STATE_UNSPECIFIED:
             known(STATES, request.state, "state")
             state = STATES[request.state]
-        found = await self._own.list(caller, request.officer_id, request.dossier_code, state, after, size)
-        code = await self._own.agency_code(caller)
+        page, is_more = await self._own.list(caller, request.officer_id, request.dossier_code, state, after, size)
         token = ""
-        if len(found) == size:
-            last = found[-1]
+        if is_more and page:
+            last = page[-1]
             token = self._tokens.make(caller, question, [last.created_at.isoformat(), str(last.document_uuid)])
+        code = await self._own.agency_code(caller)
         now = self._clock()
         return pb.ListDocumentsResponse(
-            documents=[document_message(document, code, now) for document in found], next_page_token=token
+            documents=[document_message(document, code, now) for document in page], next_page_token=token
         )
 
     async def WaitForVerdict(self, request: pb.WaitForVerdictRequest, context: _Context) -> pb.WaitForVerdictResponse:  # noqa: N802

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid5
 
 import grpc
 
@@ -13,6 +14,7 @@ from kho_server.archive.caller import Caller
 from kho_server.archive.committing import ClaimedPart, Committed, Committing
 from kho_server.archive.opening import Begun
 from kho_server.archive.refusals import Reason, Refusal
+from kho_server.archive.request_fields import parse_uuid
 from kho_server.archive.upload_desk import UploadDesk
 from kho_server.archive.upload_session import UploadSession
 from kho_server.rpc.current import current_caller
@@ -88,6 +90,9 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
                 raise Refusal(Reason.STREAM_OUT_OF_ORDER)
             if first.begin.pages + first.begin.renditions > limits.small_parts:
                 raise Refusal(Reason.TOO_MANY_PAGES, field="begin.pages", limit=limits.small_parts)
+            # One call, so one request id may stand in both messages: its beginning gets an id of its own.
+            request_id = parse_uuid("begin.request_id", first.begin.request_id)
+            first.begin.request_id = str(uuid5(request_id, "begin of UploadSmall"))
             begun = await self._begin(caller, first.begin)
             document_id = first.begin.document_id
             commit = await self._take_small(caller, feed, document_id, begun)

@@ -284,12 +284,15 @@ async def test_lists_have_no_gaps_and_no_repeats(house: ArchiveHouse) -> None:
     await house.store(house.b)
     found: list[UUID] = []
     after = None
-    while some := await house.own.list(house.a, "", SAID.dossier_code, DocumentState.RECEIVED, after, 3):
+    is_more = True
+    while is_more:
+        some, is_more = await house.own.list(house.a, "", SAID.dossier_code, DocumentState.RECEIVED, after, 3)
         found += [each.document_id for each in some]
         after = (some[-1].created_at, some[-1].document_uuid)
     assert found == documents[::-1]
-    assert [each.document_id for each in await house.own.list(house.b, "", "", None, None, 10)] != documents[:1]
-    assert await house.own.list(house.a, "", "000.00.16.H46-220905-9999", None, None, 10) == []
+    of_b, _ = await house.own.list(house.b, "", "", None, None, 10)
+    assert [each.document_id for each in of_b] != documents[:1]
+    assert await house.own.list(house.a, "", "000.00.16.H46-220905-9999", None, None, 10) == ([], False)
 
 
 async def test_waiting_ends_with_the_verdict(house: ArchiveHouse) -> None:

@@ -114,10 +114,11 @@ class DocumentServiceServicer:
 
     def AddRendition(self, request, context):
         """Opens a new version that keeps all parts of the base version and adds renditions: the agency may sign hours later.
-        Send the bytes with UploadParts, seal with Commit.
+        Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+        that is under way and tells what is persisted.
 
         Errors:
-        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, NOTHING_DECLARED.
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, OFFICER_REQUIRED, NOTHING_DECLARED.
         NOT_FOUND: DOCUMENT_NOT_FOUND.
         ABORTED: VERSION_CONFLICT.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
@@ -131,7 +132,8 @@ class DocumentServiceServicer:
 
     def CorrectDocument(self, request, context):
         """Opens a new version that replaces all pages and renditions of a wrong scan; the old version stays.
-        Send the bytes with UploadParts, seal with Commit.
+        Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+        that is under way and tells what is persisted.
 
         Errors:
         INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER, OFFICER_REQUIRED,

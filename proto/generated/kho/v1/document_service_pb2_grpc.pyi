@@ -64,10 +64,11 @@ class DocumentServiceStub:
     """
     AddRendition: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.AddRenditionRequest, _document_service_pb2.AddRenditionResponse]
     """Opens a new version that keeps all parts of the base version and adds renditions: the agency may sign hours later.
-    Send the bytes with UploadParts, seal with Commit.
+    Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+    that is under way and tells what is persisted.
 
     Errors:
-    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, NOTHING_DECLARED.
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, OFFICER_REQUIRED, NOTHING_DECLARED.
     NOT_FOUND: DOCUMENT_NOT_FOUND.
     ABORTED: VERSION_CONFLICT.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
@@ -77,7 +78,8 @@ class DocumentServiceStub:
     """
     CorrectDocument: _grpc.UnaryUnaryMultiCallable[_document_service_pb2.CorrectDocumentRequest, _document_service_pb2.CorrectDocumentResponse]
     """Opens a new version that replaces all pages and renditions of a wrong scan; the old version stays.
-    Send the bytes with UploadParts, seal with Commit.
+    Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+    that is under way and tells what is persisted.
 
     Errors:
     INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER, OFFICER_REQUIRED,
@@ -139,10 +141,11 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """
     AddRendition: _aio.UnaryUnaryMultiCallable[_document_service_pb2.AddRenditionRequest, _document_service_pb2.AddRenditionResponse]  # type: ignore[assignment]
     """Opens a new version that keeps all parts of the base version and adds renditions: the agency may sign hours later.
-    Send the bytes with UploadParts, seal with Commit.
+    Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+    that is under way and tells what is persisted.
 
     Errors:
-    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, NOTHING_DECLARED.
+    INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, OFFICER_REQUIRED, NOTHING_DECLARED.
     NOT_FOUND: DOCUMENT_NOT_FOUND.
     ABORTED: VERSION_CONFLICT.
     ALREADY_EXISTS: REQUEST_ID_REUSED.
@@ -152,7 +155,8 @@ class DocumentServiceAsyncStub(DocumentServiceStub):
     """
     CorrectDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.CorrectDocumentRequest, _document_service_pb2.CorrectDocumentResponse]  # type: ignore[assignment]
     """Opens a new version that replaces all pages and renditions of a wrong scan; the old version stays.
-    Send the bytes with UploadParts, seal with Commit.
+    Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+    that is under way and tells what is persisted.
 
     Errors:
     INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER, OFFICER_REQUIRED,
@@ -235,10 +239,11 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_document_service_pb2.AddRenditionResponse, _abc.Awaitable[_document_service_pb2.AddRenditionResponse]]:
         """Opens a new version that keeps all parts of the base version and adds renditions: the agency may sign hours later.
-        Send the bytes with UploadParts, seal with Commit.
+        Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+        that is under way and tells what is persisted.
 
         Errors:
-        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, NOTHING_DECLARED.
+        INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, OFFICER_REQUIRED, NOTHING_DECLARED.
         NOT_FOUND: DOCUMENT_NOT_FOUND.
         ABORTED: VERSION_CONFLICT.
         ALREADY_EXISTS: REQUEST_ID_REUSED.
@@ -254,7 +259,8 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_document_service_pb2.CorrectDocumentResponse, _abc.Awaitable[_document_service_pb2.CorrectDocumentResponse]]:
         """Opens a new version that replaces all pages and renditions of a wrong scan; the old version stays.
-        Send the bytes with UploadParts, seal with Commit.
+        Send the bytes with UploadParts, seal with Commit. Asked again with the same base version, it finds the version
+        that is under way and tells what is persisted.
 
         Errors:
         INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, FIELD_TOO_LONG, CONTROL_CHARACTER, OFFICER_REQUIRED,

@@ -73,7 +73,7 @@ class UploadServiceServicer:
         """Opens the upload of a new document, or finds it again, and tells what is persisted of every part.
 
         The same document id may be begun any number of times; a later Begin may complete what an earlier one left open
-        and renews the lease. A sealed document answers with its state and code. For bytes that this agency did not send
+        and renews the lease; its answer always tells what is persisted now. A sealed document answers with its state and code. For bytes that this agency did not send
         in this upload nothing is reported, whoever else stored the same.
 
         Errors:
@@ -122,7 +122,7 @@ class UploadServiceServicer:
 
         Errors:
         INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, PART_NOT_DECLARED, DIGEST_MISMATCH,
-        MEDIA_TYPE_MISMATCH.
+        MEDIA_TYPE_MISMATCH, TOO_MANY_PAGES.
         FAILED_PRECONDITION: UPLOAD_NOT_OPEN, PARTS_MISSING, CODE_NOT_ACCEPTED, DOSSIER_CONFLICT.
         ALREADY_EXISTS: DOCUMENT_SEALED_DIFFERENTLY, REQUEST_ID_REUSED.
         ABORTED: VERSION_CONFLICT, LEASE_EXPIRED.
@@ -137,6 +137,7 @@ class UploadServiceServicer:
 
     def UploadSmall(self, request_iterator, context):
         """Brings a document of a few pages in one round trip: declaration, parts, seal. OK means what it means at Commit.
+        Begin and commit may carry the same request id: it is one request.
 
         Errors:
         All of Begin, UploadParts and Commit.

@@ -42,7 +42,7 @@ class UploadServiceStub:
     """Opens the upload of a new document, or finds it again, and tells what is persisted of every part.
 
     The same document id may be begun any number of times; a later Begin may complete what an earlier one left open
-    and renews the lease. A sealed document answers with its state and code. For bytes that this agency did not send
+    and renews the lease; its answer always tells what is persisted now. A sealed document answers with its state and code. For bytes that this agency did not send
     in this upload nothing is reported, whoever else stored the same.
 
     Errors:
@@ -83,7 +83,7 @@ class UploadServiceStub:
 
     Errors:
     INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, PART_NOT_DECLARED, DIGEST_MISMATCH,
-      MEDIA_TYPE_MISMATCH.
+      MEDIA_TYPE_MISMATCH, TOO_MANY_PAGES.
     FAILED_PRECONDITION: UPLOAD_NOT_OPEN, PARTS_MISSING, CODE_NOT_ACCEPTED, DOSSIER_CONFLICT.
     ALREADY_EXISTS: DOCUMENT_SEALED_DIFFERENTLY, REQUEST_ID_REUSED.
     ABORTED: VERSION_CONFLICT, LEASE_EXPIRED.
@@ -94,6 +94,7 @@ class UploadServiceStub:
     """
     UploadSmall: _grpc.StreamUnaryMultiCallable[_upload_service_pb2.UploadSmallRequest, _upload_service_pb2.UploadSmallResponse]
     """Brings a document of a few pages in one round trip: declaration, parts, seal. OK means what it means at Commit.
+    Begin and commit may carry the same request id: it is one request.
 
     Errors:
     All of Begin, UploadParts and Commit.
@@ -113,7 +114,7 @@ class UploadServiceAsyncStub(UploadServiceStub):
     """Opens the upload of a new document, or finds it again, and tells what is persisted of every part.
 
     The same document id may be begun any number of times; a later Begin may complete what an earlier one left open
-    and renews the lease. A sealed document answers with its state and code. For bytes that this agency did not send
+    and renews the lease; its answer always tells what is persisted now. A sealed document answers with its state and code. For bytes that this agency did not send
     in this upload nothing is reported, whoever else stored the same.
 
     Errors:
@@ -154,7 +155,7 @@ class UploadServiceAsyncStub(UploadServiceStub):
 
     Errors:
     INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, PART_NOT_DECLARED, DIGEST_MISMATCH,
-      MEDIA_TYPE_MISMATCH.
+      MEDIA_TYPE_MISMATCH, TOO_MANY_PAGES.
     FAILED_PRECONDITION: UPLOAD_NOT_OPEN, PARTS_MISSING, CODE_NOT_ACCEPTED, DOSSIER_CONFLICT.
     ALREADY_EXISTS: DOCUMENT_SEALED_DIFFERENTLY, REQUEST_ID_REUSED.
     ABORTED: VERSION_CONFLICT, LEASE_EXPIRED.
@@ -165,6 +166,7 @@ class UploadServiceAsyncStub(UploadServiceStub):
     """
     UploadSmall: _aio.StreamUnaryMultiCallable[_upload_service_pb2.UploadSmallRequest, _upload_service_pb2.UploadSmallResponse]  # type: ignore[assignment]
     """Brings a document of a few pages in one round trip: declaration, parts, seal. OK means what it means at Commit.
+    Begin and commit may carry the same request id: it is one request.
 
     Errors:
     All of Begin, UploadParts and Commit.
@@ -187,7 +189,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens the upload of a new document, or finds it again, and tells what is persisted of every part.
 
         The same document id may be begun any number of times; a later Begin may complete what an earlier one left open
-        and renews the lease. A sealed document answers with its state and code. For bytes that this agency did not send
+        and renews the lease; its answer always tells what is persisted now. A sealed document answers with its state and code. For bytes that this agency did not send
         in this upload nothing is reported, whoever else stored the same.
 
         Errors:
@@ -240,7 +242,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         INVALID_ARGUMENT: FIELD_REQUIRED, FIELD_MALFORMED, OFFICER_REQUIRED, PART_NOT_DECLARED, DIGEST_MISMATCH,
-          MEDIA_TYPE_MISMATCH.
+          MEDIA_TYPE_MISMATCH, TOO_MANY_PAGES.
         FAILED_PRECONDITION: UPLOAD_NOT_OPEN, PARTS_MISSING, CODE_NOT_ACCEPTED, DOSSIER_CONFLICT.
         ALREADY_EXISTS: DOCUMENT_SEALED_DIFFERENTLY, REQUEST_ID_REUSED.
         ABORTED: VERSION_CONFLICT, LEASE_EXPIRED.
@@ -257,6 +259,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upload_service_pb2.UploadSmallResponse, _abc.Awaitable[_upload_service_pb2.UploadSmallResponse]]:
         """Brings a document of a few pages in one round trip: declaration, parts, seal. OK means what it means at Commit.
+        Begin and commit may carry the same request id: it is one request.
 
         Errors:
         All of Begin, UploadParts and Commit.
