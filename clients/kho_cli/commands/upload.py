@@ -74,6 +74,13 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
             Text("Hãy nêu --pages hoặc --signed.", "Name the pages with --pages, or the signed file with --signed.")
         )
     require_readable([*args.pages, args.signed])
+    if args.kind == "processing" and (args.type or args.owner or args.code or args.number):
+        terminal.hint(
+            Text(
+                "Lưu ý: kết quả xử lý không có mã kết quả; loại, chủ sở hữu, số hiệu không được lưu.",
+                "Note: a processing record has no result; type, owners, number and code are not kept.",
+            )
+        )
     async with client_of(args) as client:
         with upload_bar(terminal, [*args.pages, args.signed]) as on_progress:
             new = NewDocument(
@@ -129,7 +136,8 @@ def declaration_of(args: argparse.Namespace) -> upload_service_pb2.DocumentDecla
         copy_form=_COPY_FORMS.get(args.copy_form or "", document_pb2.COPY_FORM_UNSPECIFIED),
         copy_of=args.copy_of,
     )
-    if args.kind != "processing" or args.type or args.owner:
+    # A processing record decides nothing: it has no result, whatever else the command line says of one.
+    if args.kind != "processing":
         declaration.result.CopyFrom(
             upload_service_pb2.ResultDeclaration(
                 type_code=args.type,

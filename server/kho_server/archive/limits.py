@@ -13,7 +13,7 @@ class UploadLimits:
     rendition_bytes: int = 512 * 1024 * 1024
     pages: int = 10_000
     renditions: int = 16
-    unacknowledged_bytes: int = 4 * 1024 * 1024
+    unacknowledged_bytes: int = 1024 * 1024
     acknowledge_every_s: float = 1.0
     stall_timeout_s: float = 45.0
     lease: timedelta = timedelta(days=7)
