@@ -54,12 +54,24 @@ class UploadCatalog(Protocol):
         """
         ...
 
-    async def code_of(self, agency_uuid: UUID, document_id: UUID) -> TakenCode | None:
-        """Return the code that a document has taken."""
+    async def take_next_code(
+        self,
+        agency_uuid: UUID,
+        document_id: UUID,
+        series: str,
+        make: Callable[[int], TakenCode],
+        actor: Actor,
+        at: datetime,
+    ) -> TakenCode:
+        """Take the code that `make` builds from the next number of a series; a document that has one keeps it.
+
+        Those who ask for one series at once stand in line; numbers whose code an issuer gave are passed over.
+        Conflict("result_code_taken" | "public_code_taken"): somebody took it this very moment; ask again.
+        """
         ...
 
-    async def last_sequence(self, prefix_key: str) -> int:
-        """Return the highest sequence number taken under a prefix, 0 if none."""
+    async def code_of(self, agency_uuid: UUID, document_id: UUID) -> TakenCode | None:
+        """Return the code that a document has taken."""
         ...
 
     async def report_clash(self, agency_uuid: UUID, code_key: str, actor: Actor, at: datetime) -> None:

@@ -1,20 +1,25 @@
 """How a document gets its result code and its public code."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from kho_server.archive.declaring import Declared
 from kho_server.archive.refusals import Reason, Refusal
+from kho_server.rules.owner_id import OwnerId
 from kho_server.rules.public_code import PublicCode
 from kho_server.rules.result_code_template import ResultCodeTemplate
+from kho_server.rules.result_type import ResultType
 from kho_storage.document_ports import UploadCatalog
 from kho_storage.errors import Conflict
-from kho_storage.records.document import Declaration, TakenCode
+from kho_storage.records.document import Declaration, GivenCode, TakenCode
 from kho_storage.records.registry import Actor
 
-# Two desks that ask for the same owner and type at once step on each other at most a few times.
-_ATTEMPTS = 32
+# A public code that somebody has is drawn again, and so is a made code that an issuer gave this very moment; both
+# once in a blue moon.
+_DRAWS = 8
 
 
 class CodeTaker:
@@ -34,6 +39,8 @@ class CodeTaker:
         self._repository_id = repository_id
         self._random_bytes = random_bytes
         self._on_clash = on_clash
+        # One of a series at a time: who stands in line here holds no connection to the database meanwhile.
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def take(
         self,
@@ -65,28 +72,53 @@ class CodeTaker:
             if standing.sequence is not None and standing.prefix_key != series and not names_the_same:
                 raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.owner_ids")
             return standing
-        first = None
-        for attempt in range(_ATTEMPTS):
-            public = PublicCode.draw(self._repository_id, self._random_bytes).key
-            if result.given_code is not None:
-                code = TakenCode(result.given_code.code, result.given_code.key, public, result.given_code.key, None)
-            else:
-                series = self._template.series(declared.owner, result_type)
-                if first is None:
-                    first = await self._uploads.last_sequence(series) + 1
-                sequence = first + attempt
-                text = self._template.render(declared.owner, result_type, sequence)
-                code = TakenCode(text.text, text.key, public, series, sequence)
+        if result.given_code is not None:
+            return await self._take_given(agency_uuid, document_id, result.given_code, actor, at)
+        return await self._take_next(agency_uuid, document_id, declared.owner, result_type, actor, at)
+
+    async def _take_given(
+        self, agency_uuid: UUID, document_id: UUID, given: GivenCode, actor: Actor, at: datetime
+    ) -> TakenCode:
+        for _ in range(_DRAWS):
+            code = TakenCode(given.code, given.key, self._draw(), given.key, None)
             try:
                 return await self._uploads.take_code(agency_uuid, document_id, code, actor, at)
             except Conflict as conflict:
-                if conflict.constraint == "result_code_taken" and result.given_code is not None:
+                if conflict.constraint == "result_code_taken":
                     await self._uploads.report_clash(agency_uuid, code.key, actor, at)
                     self._on_clash()
-                    raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.given_code") from conflict
+                    break
+                if conflict.constraint != "public_code_taken":
+                    raise
+        raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.given_code")
+
+    async def _take_next(
+        self,
+        agency_uuid: UUID,
+        document_id: UUID,
+        owner: OwnerId | None,
+        result_type: ResultType,
+        actor: Actor,
+        at: datetime,
+    ) -> TakenCode:
+        series = self._template.series(owner, result_type)
+
+        def make(sequence: int) -> TakenCode:
+            code = self._template.render(owner, result_type, sequence)
+            return TakenCode(code.text, code.key, self._draw(), series, sequence)
+
+        line = self._lines.setdefault(series, asyncio.Lock())
+        for _ in range(_DRAWS):
+            try:
+                async with line:
+                    return await self._uploads.take_next_code(agency_uuid, document_id, series, make, actor, at)
+            except Conflict as conflict:
                 if conflict.constraint not in ("result_code_taken", "public_code_taken"):
                     raise
         raise Refusal(Reason.CODE_NOT_ACCEPTED, field="document.result.type_code")
+
+    def _draw(self) -> str:
+        return PublicCode.draw(self._repository_id, self._random_bytes).key
 
 
 def _names(declaration: Declaration | None) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Uploads under way and the codes they take, in PostgreSQL."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -74,43 +75,46 @@ class PostgresUploads(UploadCatalog):
         standing = await self.code_of(agency_uuid, document_id)
         if standing is not None:
             return standing
-        event = NewEvent(
-            subject_kind="document",
-            subject_id=str(document_id),
-            kind="code_taken",
-            actor=actor,
-            at=at,
-            payload={
-                "key": code.key,
-                "code": code.code,
-                "public_code": code.public_code,
-                "prefix_key": code.prefix_key,
-                "sequence": code.sequence,
-                "agency_uuid": str(agency_uuid),
-                "document_id": str(document_id),
-            },
-        )
         try:
             async with self._database.transaction() as connection:
-                await record(connection, event)
+                await record(connection, _code_taken(agency_uuid, document_id, code, actor, at))
         except Conflict as conflict:
-            if conflict.constraint != "result_code_of_document":
-                raise
-            standing = await self.code_of(agency_uuid, document_id)
-            if standing is None:
-                raise
-            return standing
+            return await self._code_standing(conflict, agency_uuid, document_id)
         return code
+
+    async def take_next_code(
+        self,
+        agency_uuid: UUID,
+        document_id: UUID,
+        series: str,
+        make: Callable[[int], TakenCode],
+        actor: Actor,
+        at: datetime,
+    ) -> TakenCode:
+        """Take the next code of a series; a lock of the transaction keeps the line."""
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(self._sql["lock_series"], series)
+                code = make(await connection.fetchval(self._sql["last_sequence"], series) + 1)
+                while await connection.fetchval(self._sql["is_code_taken"], code.key):
+                    assert code.sequence is not None
+                    code = make(code.sequence + 1)
+                await record(connection, _code_taken(agency_uuid, document_id, code, actor, at))
+        except Conflict as conflict:
+            return await self._code_standing(conflict, agency_uuid, document_id)
+        return code
+
+    async def _code_standing(self, conflict: Conflict, agency_uuid: UUID, document_id: UUID) -> TakenCode:
+        """Return the code that a document took meanwhile; any other conflict is raised again."""
+        standing = await self.code_of(agency_uuid, document_id)
+        if conflict.constraint != "result_code_of_document" or standing is None:
+            raise conflict
+        return standing
 
     async def code_of(self, agency_uuid: UUID, document_id: UUID) -> TakenCode | None:
         """Return a document's code."""
         row = await self._database.fetch_one(self._sql["code_of_document"], agency_uuid, document_id)
         return _code(row) if row else None
-
-    async def last_sequence(self, prefix_key: str) -> int:
-        """Return the highest sequence under a prefix."""
-        row = await self._database.fetch_one(self._sql["last_sequence"], prefix_key)
-        return int(row[0]) if row else 0
 
     async def report_clash(self, agency_uuid: UUID, code_key: str, actor: Actor, at: datetime) -> None:
         """Record a clash as an event of its own; nothing is projected from it."""
@@ -141,6 +145,19 @@ class PostgresUploads(UploadCatalog):
         """Return how many uploads are open."""
         row = await self._database.fetch_one(self._sql["count_uploads"])
         return int(row[0]) if row else 0
+
+
+def _code_taken(agency_uuid: UUID, document_id: UUID, code: TakenCode, actor: Actor, at: datetime) -> NewEvent:
+    payload = {
+        "key": code.key,
+        "code": code.code,
+        "public_code": code.public_code,
+        "prefix_key": code.prefix_key,
+        "sequence": code.sequence,
+        "agency_uuid": str(agency_uuid),
+        "document_id": str(document_id),
+    }
+    return NewEvent("document", str(document_id), "code_taken", actor, at, payload)
 
 
 def _upload(row: Row) -> Upload:

@@ -76,3 +76,12 @@ FROM kho.result_code WHERE agency_uuid = $1 AND document_id = $2
 -- name: last_sequence
 -- $1 prefix key
 SELECT coalesce(max(sequence), 0) FROM kho.result_code WHERE prefix_key = $1 AND sequence IS NOT NULL
+
+-- name: lock_series
+-- Those who take the next number of one series stand in line until the end of their transaction.
+-- $1 prefix key
+SELECT pg_advisory_xact_lock(hashtextextended($1, 0))
+
+-- name: is_code_taken
+-- $1 code key
+SELECT EXISTS (SELECT FROM kho.result_code WHERE code_key = $1)
