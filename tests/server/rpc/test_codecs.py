@@ -10,8 +10,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kho.v1 import document_pb2, result_pb2, upload_service_pb2, verdict_pb2
-from kho_server.archive.beginning import Begun
 from kho_server.archive.limits import UploadLimits
+from kho_server.archive.opening import Begun
 from kho_server.archive.refusals import Reason
 from kho_server.rpc import document_codec as codec
 from kho_server.rpc.result_codec import result_message, said_of_result
