@@ -111,6 +111,7 @@ class App:
             disk=disk,
             verifier=pool,
             observer=CountingObserver(self.metrics),
+            metrics=self.metrics,
             registry_changed=wire.revocations.registry_changed,
         )
         archive = archive_room(house)

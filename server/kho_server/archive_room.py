@@ -14,6 +14,7 @@ from kho_server.byte_room import ByteRoom
 from kho_server.config import Config
 from kho_server.disk_room import DiskRoom
 from kho_server.index_room import IndexRoom
+from kho_server.metrics import Metrics
 from kho_server.rpc.server_info import ServerFacts, ServerInfoServicer
 from kho_server.verification.port import SignatureVerifier
 
@@ -31,6 +32,7 @@ class House:
     disk: DiskRoom
     verifier: SignatureVerifier
     observer: Observer
+    metrics: Metrics
     registry_changed: Callable[[], None]
 
 

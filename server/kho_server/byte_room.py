@@ -16,7 +16,7 @@ from kho_storage.blobs.filesystem_manifests import FileSystemManifestStore
 from kho_storage.blobs.filesystem_spool import FileSystemUploadSpool
 from kho_storage.blobs.group_sync import GroupSync
 from kho_storage.blobs.measured import MeasuredBlobStore
-from kho_storage.blobs.verifying import VerifyingBlobStore
+from kho_storage.blobs.verifying import BlobExaminer, VerifyingBlobStore
 from kho_storage.ports import BlobStore, ManifestStore, UploadSpool
 
 # Writing and hashing pages let go of the interpreter; more threads than this only queue at the disk.
@@ -31,6 +31,7 @@ class ByteRoom:
     spool: UploadSpool
     blobs: BlobStore
     local: LocalBlobs
+    examiner: BlobExaminer
     manifests: ManifestStore
     scratch: Path
     _sync: GroupSync
@@ -63,6 +64,7 @@ class ByteRoom:
                 clock=time.perf_counter,
             ),
             local=blobs,
+            examiner=blobs,
             scratch=_scratch(folder.root),
             manifests=FileSystemManifestStore(folder.manifests, sync=sync, threads=threads, files=files),
             _sync=sync,

@@ -131,6 +131,10 @@ class Config:
         0.1,
         3600,
     )
+    scrub_bytes_per_s: int = count(
+        "Bytes a second that the rolling check of stored bytes reads; 0: no such check.", 8 * MIB, 0, 8 * GIB, "bytes"
+    )
+    second_copy: Path | None = file("Folder of backups, or other copy of the blobs: damaged ones are repaired from it.")
     drain_s: float = time("Time that open calls get to finish at SIGTERM; 0: end them at once.", 20.0, 0, 3600)
     log_level: LogLevel = setting(
         "What is logged, from debug to error.",

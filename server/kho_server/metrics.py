@@ -85,7 +85,16 @@ class Metrics:
             "Seconds of calls to the blob store, by operation and outcome.",
             ["operation", "outcome"],
         )
-        self.blobs_damaged = counter("kho_blobs_damaged_total", "Reads that found stored bytes damaged; 0 is right.")
+        self.blobs_damaged = counter(
+            "kho_blobs_damaged_total", "Reads that found stored bytes damaged, also of the rolling check; 0 is right."
+        )
+        self.scrubbed_blobs = counter(
+            "kho_scrubbed_blobs_total", "Stored blobs that the rolling check has read, by outcome.", ["outcome"]
+        )
+        self.scrubbed_bytes = counter("kho_scrubbed_bytes_total", "Bytes that the rolling check has read.")
+        self.scrub_oldest_check_seconds = gauge(
+            "kho_scrub_oldest_check_seconds", "Seconds since the blob that waits longest was checked, at most."
+        )
         self.event_loop_lag_seconds = gauge("kho_event_loop_lag_seconds", "Worst lateness of the event loop in 5 s.")
         self.rpcs = counter("kho_rpcs_total", "Calls that ended, by method and status code.", ["method", "code"])
         self.rpc_seconds = histogram(
@@ -117,6 +126,8 @@ class Metrics:
         for outcome in ("disclosed", "refused", "absent"):
             self.lookups.labels(outcome)
             self.reuses.labels(outcome)
+        for outcome in ("right", "repaired", "damaged"):
+            self.scrubbed_blobs.labels(outcome)
         for indication in ("TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE", "NO_SIGNATURE"):
             self.verdicts.labels(indication)
         for task in ("judging", "damaged_blob"):
