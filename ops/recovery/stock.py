@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,13 +59,16 @@ class Size:
     page_bytes: int
 
 
-async def make_store(data: Path, size: Size) -> None:
-    """Make a store of documents that were judged valid. The files are written without syncs: nobody relies on them."""
+async def make_store(data: Path, size: Size, environment: Mapping[str, str] | None = None) -> None:
+    """Make a store of documents that were judged valid. The files are written without syncs: nobody relies on them.
+
+    `environment` may name an external database, which is empty, by KHO_DATABASE_URL.
+    """
     folder = DataFolder.open(data, repository_id="H46", new_store_id=uuid4, files=DurableFiles())
     store_id = folder.identity.store_id
     async with AsyncExitStack() as stack:
         stack.callback(folder.close)
-        database = await open_database(await own_postgres(data, {}, stack), stack)
+        database = await open_database(await own_postgres(data, environment or {}, stack), stack)
         async with database.connection() as connection:
             await migrate(connection)
         await claim_store(database, store_id, "H46", _BEGIN, folder_holds_documents=False)

@@ -13,6 +13,7 @@ from kho_storage.blobs.data_folder import DataFolder, StoreIdentity, read_identi
 from kho_storage.blobs.durable_files import DurableFiles
 from kho_storage.catalog.database import Database
 from kho_storage.catalog.migrations import migrate
+from kho_storage.catalog.statements import statements
 from kho_storage.catalog.store import find_store
 from kho_storage.errors import StoreInUse
 from kho_storage.postgres.beside import settings_beside
@@ -50,15 +51,16 @@ async def reach(data: Path, environment: Mapping[str, str]) -> AsyncIterator[Rea
         is_served = not await hold(data, identity, stack)
         settings = await _settings(data, environment, is_served, stack)
         database = await open_database(settings, stack)
-        if not is_served:
-            async with database.connection() as connection:
-                await migrate(connection)
-        store = await find_store(database)
+        empty = await database.fetch_one(statements("keeping")["is_empty"])
+        store = await find_store(database) if empty is not None and not empty["is_empty"] else None
         if store is None or store.store_id != identity.store_id:
             raise KeepingFailed(
                 f"the database is not that of the data folder {data} (store {identity.store_id}): name its own with "
                 "KHO_DATABASE_URL; if it is lost: kho rebuild"
             )
+        if not is_served:
+            async with database.connection() as connection:
+                await migrate(connection)
         yield ReachedStore(data, identity, is_served, settings, database)
 
 
