@@ -4,13 +4,15 @@ KEEP ?=
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo bench test setup packages lint format proto release-image clean
+.PHONY: help demo bench test torture setup packages lint format proto release-image clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo           run the main job on realistic input and show what happened; KEEP=1 leaves it running'
 	@echo 'make bench          measure it beside a bare gRPC server: a table and bench.json; ARGS="--quick --only pages"'
 	@echo 'make test           pass every check that CI passes; ARGS="..." goes to pytest'
+	@echo 'make torture        kill it, cut its power, fill its disk, talk nonsense to it for an hour; ARGS="--minutes 10"'
+	@echo 'make torture        kill it, cut its power, fill its disk, talk nonsense to it: an hour; ARGS="--minutes 10"'
 	@echo 'make setup          make .venv; PYTHON=... chooses the interpreter (3.11 or newer)'
 	@echo 'make packages       install the Debian packages that the tests use (as root), or name them'
 	@echo 'make lint           every check but the tests'
@@ -35,6 +37,9 @@ bench: setup
 test: packages
 	@ops/setup/venv.sh
 	@ops/setup/check.sh all $(ARGS)
+
+torture: setup
+	@.venv/bin/python -m tests.torture.run $(ARGS)
 
 lint: setup
 	@ops/setup/check.sh static

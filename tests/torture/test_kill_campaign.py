@@ -1,22 +1,9 @@
 """The short forms of the kill campaign: the server and both kinds of PostgreSQL, killed at moments of a fresh seed."""
 
 import secrets
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.torture.kill_campaign import KillCampaign
-
-_MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder where syncs cost nothing: a kill takes nothing that was written, synced or not."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as made:
-        yield Path(made)
 
 
 async def test_thirty_rounds_lose_nothing(folder: Path) -> None:

@@ -263,7 +263,12 @@ class _Part(PartFolder):
             final = self._folder / layout.complete_name(part, digest)
             spool._files.rename(self._folder / layout.part_name(part), final)
             spool._complete.add(self._upload, part, digest)
-            spool._files.remove(self._folder / layout.ack_name(part))
+
+    def drop_list(self, is_mine: Callable[[], bool]) -> None:
+        with self._spool._names:
+            # After a discard the list may be that of a newer writer.
+            if is_mine():
+                self._spool._files.remove(self._folder / layout.ack_name(self._part))
 
     def unsynced_folders(self) -> tuple[Path, ...]:
         return (self._folder, *self._spool._folders.unsynced(self._folder))

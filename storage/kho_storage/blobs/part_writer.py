@@ -34,7 +34,11 @@ class PartFolder(Protocol):
         ...
 
     def finish(self, digest: Digest, is_mine: Callable[[], bool]) -> None:
-        """Give the part its final name and drop its list."""
+        """Give the part its final name; its list stays until that name is durable."""
+        ...
+
+    def drop_list(self, is_mine: Callable[[], bool]) -> None:
+        """Remove the list of a part whose final name is durable."""
         ...
 
     def unsynced_folders(self) -> tuple[Path, ...]:
@@ -84,6 +88,7 @@ class FilePartWriter(PartWriter):
         self._durable = Prefix.empty()
         self._digest: Digest | None = None
         self._has_durable_names = False
+        self._leaves_list = False
         self._has_opened = False
         self._is_superseded = False
         self._is_closed = False
@@ -165,6 +170,10 @@ class FilePartWriter(PartWriter):
         await self._sync.sync(files, lambda: self._finish(expected), folders, self._roll_back)
         if len(folders) > 1:
             await self._job(self._folder.folders_are_durable, self._is_mine)
+        if self._leaves_list:
+            # Only now: a disk may keep this removal and lose the name, and the list vouches for what was promised.
+            self._leaves_list = False
+            await self._job(self._folder.drop_list, self._is_mine)
 
     async def close(self) -> None:
         """Let go of the file; what was received stays for a later writer."""
@@ -292,6 +301,7 @@ class FilePartWriter(PartWriter):
                 self._folder.finish(digest, self._is_mine)
                 self._digest = digest
                 self._durable = self._now
+                self._leaves_list = self._list is not None
                 self._file = self._list = None
 
     def _roll_back(self) -> None:
