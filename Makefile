@@ -12,7 +12,6 @@ help:
 	@echo 'make bench          measure it beside a bare gRPC server: a table and bench.json; ARGS="--quick --only pages"'
 	@echo 'make test           pass every check that CI passes; ARGS="..." goes to pytest'
 	@echo 'make torture        kill it, cut its power, fill its disk, talk nonsense to it for an hour; ARGS="--minutes 10"'
-	@echo 'make torture        kill it, cut its power, fill its disk, talk nonsense to it: an hour; ARGS="--minutes 10"'
 	@echo 'make setup          make .venv; PYTHON=... chooses the interpreter (3.11 or newer)'
 	@echo 'make packages       install the Debian packages that the tests use (as root), or name them'
 	@echo 'make lint           every check but the tests'
