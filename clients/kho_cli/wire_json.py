@@ -83,17 +83,20 @@ def commit_state(commit: upload_service_pb2.CommitResponse) -> str | None:
 
 
 def signature_json(signature: verdict_pb2.SignatureReport) -> Json:
-    """Return one signature; what the server does not judge yet is null."""
+    """Return one signature; what nobody is registered for, or was not judged, is null."""
     summary = summary_json(signature.summary) or {"indication": None, "sub_indication": None}
     return {
         "field": signature.field or None,
         **summary,
-        "role": None,
+        "role": signature.role or None,
         "signer": signature.signer or None,
         "signing_time": time_text(signature.signing_time if signature.HasField("signing_time") else None),
-        "level": None,
+        "level": signature.level or None,
         "warnings": list(signature.warnings),
-        "changes_after": None if signature.covers_whole_file is None else not signature.covers_whole_file,
+        "changes_after": [
+            {"rule": change.rule, "where": change.where, "is_allowed": change.is_allowed}
+            for change in signature.changes_after
+        ],
     }
 
 

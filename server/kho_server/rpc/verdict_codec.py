@@ -34,6 +34,7 @@ def verdict_message(report: Mapping[str, Any], *, version: int) -> verdict_pb2.V
         digest=f"sha256:{report['digest']}",
         judged_at=_time(report["evaluated_at"]),
         warnings=list(report["warnings"]),
+        scope=report.get("scope") or "full",
     )
 
 
@@ -47,6 +48,11 @@ def _signature_message(report: Mapping[str, Any]) -> verdict_pb2.SignatureReport
         signing_time=_time(report["signing_time"]) if report["signing_time"] else None,
         covers_whole_file=report["covers_whole_document"],
         warnings=list(report["warnings"]),
+        # Verdicts of the first engine, which stay in their series for ever, say nothing of these.
+        role=report.get("role") or "",
+        level=report.get("level") or "",
+        best_signature_time=_time(best) if (best := report.get("best_signature_time")) else None,
+        changes_after=[verdict_pb2.ChangeAfter(**change) for change in report.get("changes_after") or ()],
     )
 
 

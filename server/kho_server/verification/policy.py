@@ -11,6 +11,7 @@ from typing import Any
 from asn1crypto import keys, x509
 
 from kho_server.verification.declared_areas import DeclaredArea, DeclaredAreas
+from kho_server.verification.public_keys import with_positive_modulus
 
 _FOLDER = Path(__file__).parent / "policies"
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
@@ -40,7 +41,10 @@ class AlgorithmRules:
         if key.algorithm in _WITHOUT_SIZE:
             return _ALWAYS
         family = _FAMILIES.get(key.algorithm)
-        bits = int(key.bit_size) if family is not None else 0
+        try:
+            bits = int(with_positive_modulus(key).bit_size) if family is not None else 0
+        except (ValueError, KeyError, TypeError):
+            return _NEVER
         reached = [until for name, size, until in self.key_sizes if name == family and bits >= size]
         return max(reached, default=_NEVER)
 

@@ -50,11 +50,17 @@ class RevisionView:
         return root
 
     def resolve(self, value: generic.PdfObject | None) -> generic.PdfObject:
-        """Return what a viewer finds: null for what is missing, or freed under whatever generation."""
+        """Return what a viewer finds: null for what is missing or freed, whatever generation is asked for.
+
+        Viewers do not compare generations, so the newest object of a number is the one that is shown.
+        """
         if isinstance(value, generic.IndirectObject):
-            if value.idnum in self.freed or self.reader.xrefs[value.reference] is None:
+            number = value.idnum
+            generation = self.generations.get(number, value.generation)
+            reference = generic.Reference(number, generation, self.reader)
+            if number in self.freed or self.reader.xrefs[reference] is None:
                 return generic.NullObject()
-            found = value.get_object()
+            found = self.reader.get_object(reference)
             return generic.NullObject() if isinstance(found, generic.IndirectObject) else found
         return generic.NullObject() if value is None else value
 

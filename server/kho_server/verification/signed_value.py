@@ -57,9 +57,11 @@ class Signer:
         return bytes(self.info["signature"].native)
 
     def values(self, name: str, *, signed: bool = True) -> list[Any]:
-        """Return all values of an attribute, in all its occurrences."""
+        """Return all values of an attribute, named or by its identifier, in all its occurrences."""
         attributes = self.info["signed_attrs" if signed else "unsigned_attrs"] or ()
-        return [value for one in attributes if one["type"].native == name for value in one["values"]]
+        return [
+            value for one in attributes if name in (one["type"].native, one["type"].dotted) for value in one["values"]
+        ]
 
     @property
     def signature_digest(self) -> str:

@@ -153,6 +153,18 @@ class TrustFolder:
         )
 
 
+class NoTrustFolder(TrustFolder):
+    """Stands where a folder would: nobody is trusted and nobody is asked for."""
+
+    def __init__(self) -> None:
+        """Look nowhere."""
+        super().__init__(Path())
+
+    def material(self) -> TrustMaterial:
+        """Return `EMBEDDED`."""
+        return EMBEDDED
+
+
 def _read(path: Path) -> bytes:
     with path.open("rb") as source:
         content = source.read(MAX_FILE_BYTES + 1)

@@ -1,7 +1,10 @@
 """A worker process: reads questions from its standard input, judges one file at a time, answers.
 
 Started as `python -I -m kho_server.verification.worker PARENT_PID`. The first message sets it up:
-{"trust": FOLDER, "limits": {...}}; it answers {"ready": true}. Then {"path", "digest", "at"} is answered by
+{"trust": FOLDER, "policy": FILE, "limits": {...}}; null for the folder asks for integrity only, null for the file for
+the rules in force at each control time. It answers {"ready": true}.
+Then {"path", "digest", "at", "content"}, where "content" is the file that a detached signature signs, or null, is
+answered by
 {"verdict": {...}}, or {"error": "SOURCE_UNREADABLE" | "SOURCE_CHANGED"}. "retire": true says that the worker
 ends after this answer. End of input ends it.
 """
@@ -11,6 +14,7 @@ import logging
 import os
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +22,7 @@ from kho_server.verification import frames
 from kho_server.verification.limits import FileLimits, WorkerLimits
 from kho_server.verification.refusal import refusal
 from kho_server.verification.sandbox import allow_cpu, confine, deny_network
-from kho_server.verification.trust_folder import TrustFolder
+from kho_server.verification.trust_folder import NoTrustFolder, TrustFolder
 from kho_server.verification.verdict import Remark
 
 
@@ -38,14 +42,18 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     # Only now, so that what an import would take counts against the limits of this process.
     from kho_server.verification import engine  # noqa: PLC0415
+    from kho_server.verification.policy import editions, load_policy  # noqa: PLC0415
 
+    policy = None if setup["policy"] is None else load_policy(Path(setup["policy"]))
+    editions()
+    judge = partial(engine.judge, policy=policy)
     deny_network()
-    trust = TrustFolder(Path(setup["trust"]))
+    trust = NoTrustFolder() if setup["trust"] is None else TrustFolder(Path(setup["trust"]))
     trust.material()
     _send(answers, {"ready": True})
     while (question := _receive(questions)) is not None:
         allow_cpu(limits.cpu_s)
-        answer = _answer(engine.judge, trust, question, limits)
+        answer = _answer(judge, trust, question, limits)
         _send(answers, answer)
         if answer.get("retire"):
             return
@@ -62,7 +70,14 @@ def _answer(judge: Any, trust: TrustFolder, question: dict[str, Any], limits: Wo
             data = source.read()
         if hashlib.sha256(data).hexdigest() != digest:
             return {"error": "SOURCE_CHANGED"}
-        return {"verdict": judge(data, material, at, limits.file).to_json()}
+        content = None
+        if question["content"] is not None:
+            with Path(question["content"]).open("rb") as source:
+                content = source.read(limits.file.file_bytes + 1)
+            if len(content) > limits.file.file_bytes:
+                verdict = refusal(digest, material.version, at, Remark.RESOURCE_LIMIT)
+                return {"verdict": verdict.to_json()}
+        return {"verdict": judge(data, material, at, limits.file, content=content).to_json()}
     except OSError:
         return {"error": "SOURCE_UNREADABLE"}
     except MemoryError:

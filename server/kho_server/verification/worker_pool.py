@@ -20,7 +20,7 @@ from kho_server.verification.fair_queue import FairQueue, QueueFullError
 from kho_server.verification.limits import WorkerLimits
 from kho_server.verification.port import SignatureVerifier
 from kho_server.verification.refusal import refusal
-from kho_server.verification.trust_folder import TrustFolder
+from kho_server.verification.trust_folder import NoTrustFolder, TrustFolder
 from kho_server.verification.verdict import Remark, Verdict
 from kho_server.verification.worker_process import WorkerLostError, WorkerProcess
 
@@ -39,27 +39,42 @@ class _Job:
     digest: str
     at: datetime
     answer: asyncio.Future[Verdict]
+    content: Path | None = None
 
     def question(self) -> dict[str, Any]:
-        return {"path": str(self.source.absolute()), "digest": self.digest, "at": self.at.isoformat()}
+        content = None if self.content is None else str(self.content.absolute())
+        return {
+            "path": str(self.source.absolute()),
+            "digest": self.digest,
+            "at": self.at.isoformat(),
+            "content": content,
+        }
 
 
 class WorkerPool(SignatureVerifier):
     """Judges files in worker processes; start it before use, close it after.
 
-    Trust material is read from `trust` by each worker, and read again when a file there changes.
+    Trust material is read from `trust` by each worker, and read again when a file there changes; without a folder
+    only integrity is judged.
     """
 
     def __init__(
-        self, trust: Path, *, limits: WorkerLimits | None = None, clock: Callable[[], datetime] = _now
+        self,
+        trust: Path | None,
+        *,
+        limits: WorkerLimits | None = None,
+        clock: Callable[[], datetime] = _now,
+        policy: Path | None = None,
     ) -> None:
-        self._trust = trust.absolute()
+        """`policy` is a file of rules to judge by, whatever the control time; None for those in force then."""
+        self._policy = None if policy is None else policy.absolute()
+        self._trust = None if trust is None else trust.absolute()
         self._limits = limits or WorkerLimits()
         self._clock = clock
         self._queue: FairQueue[_Job] = FairQueue(self._limits.waiting)
         self._seats: list[_Seat] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._refusals = TrustFolder(trust)
+        self._refusals: TrustFolder = NoTrustFolder() if trust is None else TrustFolder(trust)
         self.restarts = 0
         """Workers that were lost or killed since the start; replacing one by plan does not count."""
 
@@ -79,7 +94,7 @@ class WorkerPool(SignatureVerifier):
         self._seats = [_Seat() for _ in range(self._limits.workers)]
         try:
             for seat in self._seats:
-                seat.worker = await WorkerProcess.start(self._trust, self._limits)
+                seat.worker = await WorkerProcess.start(self._trust, self._limits, self._policy)
         except BaseException:
             await self.close()
             raise
@@ -105,13 +120,18 @@ class WorkerPool(SignatureVerifier):
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
 
-    async def verify(self, source: Path, digest: str, *, at: datetime | None = None, caller: str = "") -> Verdict:
-        """Judge a file; see the port. `at` is the control time, now if None; callers take turns."""
+    async def verify(
+        self, source: Path, digest: str, *, at: datetime | None = None, caller: str = "", content: Path | None = None
+    ) -> Verdict:
+        """Judge a file; see the port. `at` is the control time, now if None; callers take turns.
+
+        `content` is the file that a detached signature signs.
+        """
         if not self._tasks:
             raise VerifierUnavailable("verification is not running; ask again later")
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put(caller, _Job(source, digest, at or self._clock(), answer))
+            self._queue.put(caller, _Job(source, digest, at or self._clock(), answer, content))
         except QueueFullError:
             raise VerifierBusy(self.waiting, _RETRY_AFTER_S) from None
         return await answer
@@ -158,7 +178,7 @@ class WorkerPool(SignatureVerifier):
             seat.worker = None
             await worker.kill()
         if seat.worker is None:
-            seat.worker = await WorkerProcess.start(self._trust, self._limits)
+            seat.worker = await WorkerProcess.start(self._trust, self._limits, self._policy)
         return seat.worker
 
     async def _lose(self, seat: "_Seat") -> None:

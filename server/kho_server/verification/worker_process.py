@@ -30,7 +30,7 @@ class WorkerProcess:
         self.answered = 0
 
     @classmethod
-    async def start(cls, trust: Path, limits: WorkerLimits) -> "WorkerProcess":
+    async def start(cls, trust: Path | None, limits: WorkerLimits, policy: Path | None = None) -> "WorkerProcess":
         """Start a process and wait until its libraries are loaded. VerifierUnavailable: it does not come up."""
         # Not a fork: the server has threads and open sockets. -I and the empty environment keep secrets of the
         # server (a database URL) away from a process that reads hostile files.
@@ -52,7 +52,13 @@ class WorkerProcess:
         worker = cls(process)
         try:
             async with asyncio.timeout(limits.start_s):
-                await worker._exchange({"trust": str(trust), "limits": asdict(limits)})
+                await worker._exchange(
+                    {
+                        "trust": None if trust is None else str(trust),
+                        "policy": None if policy is None else str(policy),
+                        "limits": asdict(limits),
+                    }
+                )
         except (WorkerLostError, TimeoutError) as error:
             await worker.kill()
             raise VerifierUnavailable("a verification worker does not start; see `kho doctor`") from error

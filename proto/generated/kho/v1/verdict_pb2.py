@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14kho/v1/verdict.proto\x12\x06kho.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x0eVerdictSummary\x12&\n\nindication\x18\x01 \x01(\x0e\x32\x12.kho.v1.Indication\x12\x16\n\x0esub_indication\x18\x02 \x01(\t\"\xa1\x02\n\x07Verdict\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\'\n\x07summary\x18\x02 \x01(\x0b\x32\x16.kho.v1.VerdictSummary\x12+\n\nsignatures\x18\x03 \x03(\x0b\x32\x17.kho.v1.SignatureReport\x12\x16\n\x0e\x65xplanation_vi\x18\x04 \x01(\t\x12\x16\n\x0e\x65xplanation_en\x18\x05 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\x12-\n\tjudged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\n \x03(\t\"\xe4\x01\n\x0fSignatureReport\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\'\n\x07summary\x18\x02 \x01(\x0b\x32\x16.kho.v1.VerdictSummary\x12\x0e\n\x06signer\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\t\x12\x30\n\x0csigning_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x63overs_whole_file\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t*\x9d\x01\n\nIndication\x12\x1a\n\x16INDICATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17INDICATION_TOTAL_PASSED\x10\x01\x12\x1b\n\x17INDICATION_TOTAL_FAILED\x10\x02\x12\x1c\n\x18INDICATION_INDETERMINATE\x10\x03\x12\x1b\n\x17INDICATION_NO_SIGNATURE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14kho/v1/verdict.proto\x12\x06kho.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x0eVerdictSummary\x12&\n\nindication\x18\x01 \x01(\x0e\x32\x12.kho.v1.Indication\x12\x16\n\x0esub_indication\x18\x02 \x01(\t\"\xb0\x02\n\x07Verdict\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\'\n\x07summary\x18\x02 \x01(\x0b\x32\x16.kho.v1.VerdictSummary\x12+\n\nsignatures\x18\x03 \x03(\x0b\x32\x17.kho.v1.SignatureReport\x12\x16\n\x0e\x65xplanation_vi\x18\x04 \x01(\t\x12\x16\n\x0e\x65xplanation_en\x18\x05 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\x12-\n\tjudged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\n \x03(\t\x12\r\n\x05scope\x18\x0b \x01(\t\"\xe6\x02\n\x0fSignatureReport\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\'\n\x07summary\x18\x02 \x01(\x0b\x32\x16.kho.v1.VerdictSummary\x12\x0e\n\x06signer\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\t\x12\x30\n\x0csigning_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x63overs_whole_file\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t\x12\x0c\n\x04role\x18\t \x01(\t\x12\r\n\x05level\x18\n \x01(\t\x12\x37\n\x13\x62\x65st_signature_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\rchanges_after\x18\x0c \x03(\x0b\x32\x13.kho.v1.ChangeAfter\">\n\x0b\x43hangeAfter\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\r\n\x05where\x18\x02 \x01(\t\x12\x12\n\nis_allowed\x18\x03 \x01(\x08*\x9d\x01\n\nIndication\x12\x1a\n\x16INDICATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17INDICATION_TOTAL_PASSED\x10\x01\x12\x1b\n\x17INDICATION_TOTAL_FAILED\x10\x02\x12\x1c\n\x18INDICATION_INDETERMINATE\x10\x03\x12\x1b\n\x17INDICATION_NO_SIGNATURE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kho.v1.verdict_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INDICATION']._serialized_start=671
-  _globals['_INDICATION']._serialized_end=828
+  _globals['_INDICATION']._serialized_start=880
+  _globals['_INDICATION']._serialized_end=1037
   _globals['_VERDICTSUMMARY']._serialized_start=65
   _globals['_VERDICTSUMMARY']._serialized_end=145
   _globals['_VERDICT']._serialized_start=148
-  _globals['_VERDICT']._serialized_end=437
-  _globals['_SIGNATUREREPORT']._serialized_start=440
-  _globals['_SIGNATUREREPORT']._serialized_end=668
+  _globals['_VERDICT']._serialized_end=452
+  _globals['_SIGNATUREREPORT']._serialized_start=455
+  _globals['_SIGNATUREREPORT']._serialized_end=813
+  _globals['_CHANGEAFTER']._serialized_start=815
+  _globals['_CHANGEAFTER']._serialized_end=877
 # @@protoc_insertion_point(module_scope)

@@ -94,6 +94,7 @@ class Verdict(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     JUDGED_AT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of the document that was judged; 0 for a streamed file."""
     explanation_vi: _builtins.str
@@ -106,6 +107,8 @@ class Verdict(_message.Message):
     """Trust and policy by which it judged."""
     digest: _builtins.str
     """"sha256:HEX" of the judged file."""
+    scope: _builtins.str
+    """What was judged: "full", or "integrity" when nobody was asked for trust."""
     @_builtins.property
     def summary(self) -> Global___VerdictSummary:
         """Main indication and sub-indication of the document: the worst of its signatures."""
@@ -135,10 +138,11 @@ class Verdict(_message.Message):
         digest: _builtins.str = ...,
         judged_at: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        scope: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["judged_at", b"judged_at", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "engine_version", b"engine_version", "explanation_en", b"explanation_en", "explanation_vi", b"explanation_vi", "judged_at", b"judged_at", "policy_version", b"policy_version", "signatures", b"signatures", "summary", b"summary", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "engine_version", b"engine_version", "explanation_en", b"explanation_en", "explanation_vi", b"explanation_vi", "judged_at", b"judged_at", "policy_version", b"policy_version", "scope", b"scope", "signatures", b"signatures", "summary", b"summary", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,6 +162,10 @@ class SignatureReport(_message.Message):
     SIGNING_TIME_FIELD_NUMBER: _builtins.int
     COVERS_WHOLE_FILE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    BEST_SIGNATURE_TIME_FIELD_NUMBER: _builtins.int
+    CHANGES_AFTER_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """Name of the signature field."""
     signer: _builtins.str
@@ -168,6 +176,10 @@ class SignatureReport(_message.Message):
     """SHA-256 of the signer's certificate, hexadecimal."""
     covers_whole_file: _builtins.bool
     """Whether it covers the file to its end."""
+    role: _builtins.str
+    """For whom it speaks by the registered table: "OFFICER" or "AGENCY"; empty if nobody is registered."""
+    level: _builtins.str
+    """AdES level that it reaches with what could be trusted, e.g. "PAdES-BASELINE-LT"; empty if it was not judged."""
     @_builtins.property
     def summary(self) -> Global___VerdictSummary:
         """Its own indication."""
@@ -180,6 +192,14 @@ class SignatureReport(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Remarks."""
 
+    @_builtins.property
+    def best_signature_time(self) -> _timestamp_pb2.Timestamp:
+        """Earliest time that a trusted time-stamp proves; absent if none."""
+
+    @_builtins.property
+    def changes_after(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangeAfter]:
+        """What was changed after it, allowed or not."""
+
     def __init__(
         self,
         *,
@@ -191,11 +211,45 @@ class SignatureReport(_message.Message):
         signing_time: _timestamp_pb2.Timestamp | None = ...,
         covers_whole_file: _builtins.bool = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        role: _builtins.str = ...,
+        level: _builtins.str = ...,
+        best_signature_time: _timestamp_pb2.Timestamp | None = ...,
+        changes_after: _abc.Iterable[Global___ChangeAfter] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["signing_time", b"signing_time", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best_signature_time", b"best_signature_time", "signing_time", b"signing_time", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256", "covers_whole_file", b"covers_whole_file", "field", b"field", "issuer", b"issuer", "signer", b"signer", "signing_time", b"signing_time", "summary", b"summary", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_signature_time", b"best_signature_time", "certificate_sha256", b"certificate_sha256", "changes_after", b"changes_after", "covers_whole_file", b"covers_whole_file", "field", b"field", "issuer", b"issuer", "level", b"level", "role", b"role", "signer", b"signer", "signing_time", b"signing_time", "summary", b"summary", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignatureReport: _TypeAlias = SignatureReport  # noqa: Y015
+
+@_typing.final
+class ChangeAfter(_message.Message):
+    """A change after a signature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
+    IS_ALLOWED_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """Rule that it falls under, e.g. "NEW_SIGNATURE" or "PAGE"."""
+    where: _builtins.str
+    """Where: name of a field, "page 3", or an entry of the catalog."""
+    is_allowed: _builtins.bool
+    """Whether the rules allow it."""
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        where: _builtins.str = ...,
+        is_allowed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_allowed", b"is_allowed", "rule", b"rule", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeAfter: _TypeAlias = ChangeAfter  # noqa: Y015
