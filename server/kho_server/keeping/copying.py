@@ -58,8 +58,9 @@ class Copier:
 
     def settle(self) -> None:
         """Make all names durable."""
-        for folder in sorted(self._folders):
-            self._files.sync_folder(folder)
+        with ThreadPoolExecutor(_THREADS, "kho-copy") as threads:
+            for _ in threads.map(self._files.sync_folder, sorted(self._folders)):
+                pass
 
     def _make(self, folder: Path) -> None:
         if folder not in self._folders:
