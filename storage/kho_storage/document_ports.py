@@ -90,6 +90,13 @@ class UploadCatalog(Protocol):
         """
         ...
 
+    async def await_seals(self, uploads: Sequence[tuple[UUID, UUID]]) -> None:
+        """Wait until no transaction that seals or abandons one of these (agency, document) is under way.
+
+        CatalogUnavailable: one of them takes longer than a statement may.
+        """
+        ...
+
     async def count(self) -> int:
         """Return how many uploads are open."""
         ...

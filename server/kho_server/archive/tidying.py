@@ -65,6 +65,11 @@ class Tidying:
 
     async def _settle(self, names: list[ManifestName]) -> int:
         happened = await self._documents.commits([name.commit for name in names])
+        unknown = [name for name in names if name.commit not in happened]
+        if unknown:
+            # A database of its own outlives its server: what a dead one asked it to commit may be on its way still.
+            await self._uploads.await_seals([(name.agency, name.document) for name in unknown])
+            happened |= await self._documents.commits([name.commit for name in unknown])
         removed = 0
         for name in names:
             if name.commit in happened:

@@ -1,6 +1,6 @@
 """Uploads under way and the codes they take, in PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -140,6 +140,11 @@ class PostgresUploads(UploadCatalog):
             if row is not None:
                 await forget_parts()
         return row is not None
+
+    async def await_seals(self, uploads: Sequence[tuple[UUID, UUID]]) -> None:
+        """Wait for whoever holds the rows of these uploads."""
+        agencies, documents = [each[0] for each in uploads], [each[1] for each in uploads]
+        await self._database.fetch(self._sql["await_seals"], agencies, documents)
 
     async def count(self) -> int:
         """Return how many uploads are open."""

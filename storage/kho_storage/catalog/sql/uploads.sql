@@ -64,6 +64,13 @@ WHERE agency_uuid = $1 AND document_id = $2 AND version = $3 AND reason = $4 AND
   AND declaration = $6 AND pages = $7 AND renditions = $8 AND sheets = $9
 RETURNING true
 
+-- name: await_seals
+-- A transaction that seals has deleted its upload's row, so that a lock on the row waits for the transaction's end.
+-- $1 agencies, $2 documents, pairwise
+SELECT u.version FROM kho.upload AS u
+JOIN unnest($1::uuid[], $2::uuid[]) AS asked (agency_uuid, document_id) USING (agency_uuid, document_id)
+FOR SHARE OF u
+
 -- name: count_uploads
 -- For the gauge of open uploads.
 SELECT count(*) FROM kho.upload
