@@ -118,6 +118,8 @@ class _Case:
     def check_format(self) -> None:
         """Step 1."""
         if self.data.startswith(b"%PDF-"):
+            if b"startxref" not in self.data:  # the library looks for it line by line, for seconds
+                raise _RefusedError(SubIndication.FORMAT_FAILURE, Remark.UNREADABLE)
             return
         if _OTHER_FORMATS.match(self.data[:_HEAD_BYTES]) is not None:
             raise _RefusedError(SubIndication.SIG_CONSTRAINTS_FAILURE, Remark.UNSUPPORTED_FORMAT)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pyhanko.pdf_utils import generic
 
-from kho_server.verification.revision_view import RevisionView, is_null, raw
+from kho_server.verification.revision_view import RevisionView, is_null, key_of, raw
 from kho_server.verification.value_comparison import ValueComparison
 from kho_server.verification.verdict import Remark
 
@@ -40,8 +40,13 @@ def _hides(view: RevisionView) -> bool:
     unlisted = {number for number in headers if number not in defined and number not in view.freed}
     if any(_is_drawn_text(view, number) for number in unlisted):
         return True
-    lonely = (number for number in defined if number not in referenced)
+    named = {key[0] for key in map(key_of, (view.reader.trailer.raw_get("/Root"), _info(view))) if key is not None}
+    lonely = (number for number in defined if number not in referenced and number not in named)
     return any(_could_be_shown(view, number, defined[number]) for number in lonely) or _has_hidden_marks(view)
+
+
+def _info(view: RevisionView) -> generic.PdfObject | None:
+    return view.reader.trailer.raw_get("/Info") if "/Info" in view.reader.trailer else None
 
 
 def _is_drawn_text(view: RevisionView, number: int) -> bool:

@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.xref import XRefSectionType
 
 from kho_server.verification.revision_view import Key, RevisionView, is_null, key_of, raw
 
@@ -39,6 +41,14 @@ class ValueComparison:
     def touched(self) -> frozenset[int]:
         """Numbers of objects that the newer revision places elsewhere, defines for the first time, or frees."""
         old, new = self.old, self.new
+        shared = _shared_sections(old, new)
+        if shared is not None:
+            # The newer file begins with the sections of the older one: only what came later can differ.
+            return frozenset(
+                number
+                for revision in range(shared, new.reader.xrefs.total_revisions)
+                for number in _mentioned(new, revision)
+            )
         found = {
             number
             for number, generation in new.generations.items()
@@ -58,7 +68,9 @@ class ValueComparison:
                 stream = reference.get_object()
                 if isinstance(stream, generic.StreamObject):
                     found.update(int(number) for number in _REFERENCE.findall(stream.data))
-        return found
+        # What trailers refer to (/Info, /Root) no page is drawn with.
+        found.subtract(number for text in _trailers(self.old) for number in map(int, _REFERENCE.findall(text)))
+        return +found
 
     def same(self, old: generic.PdfObject | None, new: generic.PdfObject | None) -> bool:
         """Tell whether a reader of both revisions is told the same. TooMuchToCompareError, or as the library."""
@@ -148,6 +160,36 @@ def _same_leaf(old: generic.PdfObject, new: generic.PdfObject) -> bool:
 
 def _page(view: RevisionView, key: Key | None) -> int | None:
     return None if key is None else view.page_numbers.get(key)
+
+
+def _shared_sections(old: RevisionView, new: RevisionView) -> int | None:
+    """Return how many sections the older revision has, None if the newer one does not begin with them."""
+    before, after = old.reader.xrefs, new.reader.xrefs
+    count: int = before.total_revisions
+    if count > after.total_revisions:
+        return None
+    starts = ((one.get_startxref_for_revision(index) for index in range(count)) for one in (before, after))
+    return count if all(a == b for a, b in zip(*starts, strict=True)) else None
+
+
+def _trailers(view: RevisionView) -> Iterator[bytes]:
+    """Return the text of every trailer that follows a table, from where the library found the table's end."""
+    xrefs = view.reader.xrefs
+    for revision in range(xrefs.total_revisions):
+        section = xrefs.get_xref_container_info(revision)
+        if section.xref_section_type in (XRefSectionType.STANDARD, XRefSectionType.HYBRID_MAIN):
+            end = view.data.find(b"startxref", section.end_location)
+            text = view.data[section.end_location : max(end, section.end_location)]
+            if b"obj" not in text:
+                yield text
+
+
+def _mentioned(view: RevisionView, revision: int) -> set[int]:
+    section = view.reader.xrefs.get_xref_data(revision)
+    found = set(section.freed)
+    for data in (section, *((section.hybrid.xref_data,) if section.hybrid is not None else ())):
+        found |= {*data.standard_xrefs, *data.xrefs_in_objstm}
+    return found
 
 
 def _reference(view: RevisionView, number: int, generation: int) -> generic.Reference:
