@@ -86,7 +86,7 @@ async def back_up(
                 needed = place / f"{LIST}.needed"
                 await _list_needed(connection, needed)
             progress = _Progress()
-            copier = Copier(folder.incoming, link=link, files=folder.files)
+            copier = Copier(folder.incoming, link=link, doubts=folder.had_leftovers, files=folder.files)
             await asyncio.to_thread(_fill, store.root, folder, place, needed, copier, progress, standing["position"])
         record = BackupRecord(
             backup_id=backup_id,

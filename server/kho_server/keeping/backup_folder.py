@@ -105,6 +105,7 @@ class BackupFolder:
         """Name it; nothing is touched."""
         self.root = root.absolute()
         self.files = files or DurableFiles()
+        self._leftovers: list[Path] = []
 
     @property
     def incoming(self) -> Path:
@@ -116,13 +117,13 @@ class BackupFolder:
         return self.root / "backups" / backup_id
 
     def claim(self, identity: StoreIdentity) -> Descriptor:
-        """Make the folder, or check that it is this store's; what interrupted backups left is removed.
+        """Make the folder, or check that it is this store's, and return its lock.
 
-        Returns the lock. KeepingFailed: the backups of another store, something else, or a backup is being made.
+        KeepingFailed: the backups of another store, something else, or a backup is being made.
         """
         whose = self.root / _WHOSE
         if not whose.exists():
-            if self.root.exists() and any(self.root.iterdir()):
+            if self.root.exists() and any(each.suffix != ".tmp" for each in self.root.iterdir()):
                 raise KeepingFailed(f"{self.root} is not empty and holds no {_WHOSE}: name an empty folder for backups")
             self.root.mkdir(0o700, parents=True, exist_ok=True)
             self.write(whose, json.dumps({"format": FORMAT, "store_id": str(identity.store_id)}).encode() + b"\n")
@@ -139,8 +140,13 @@ class BackupFolder:
         self.files.make_folder(self.incoming)
         for each in self._places():
             if not (each / _RECORD).exists():
-                shutil.rmtree(each)
+                self._leftovers.append(each)
         return lock
+
+    @property
+    def had_leftovers(self) -> bool:
+        """Whether an earlier backup was interrupted, so that names of its copies may not be durable."""
+        return bool(self._leftovers)
 
     def store_id(self) -> UUID:
         """Return whose backups these are. KeepingFailed: nobody's."""
@@ -179,9 +185,11 @@ class BackupFolder:
                 yield ListedFile(sha256, path)
 
     def finish(self, record: BackupRecord) -> None:
-        """Make a backup one: durably, all or nothing."""
+        """Make a backup one, durably, all or nothing; what interrupted ones left is removed then."""
         data = json.dumps(record.json(), indent=1, sort_keys=True).encode() + b"\n"
         self.write(self.place(record.backup_id) / _RECORD, data)
+        for each in self._leftovers:
+            shutil.rmtree(each)
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a small file whole and durably."""

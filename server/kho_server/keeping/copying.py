@@ -40,12 +40,19 @@ class Copied:
 class Copier:
     """Copies many files durably. Call `settle` at the end: only then are the names durable."""
 
-    def __init__(self, incoming: Path, *, link: bool = False, files: DurableFiles | None = None) -> None:
-        """`incoming` takes what is not whole yet, on the device of the targets; `link` shares bytes where it can."""
+    def __init__(
+        self, incoming: Path, *, link: bool = False, doubts: bool = False, files: DurableFiles | None = None
+    ) -> None:
+        """`incoming` takes what is not whole yet, on the device of the targets; `link` shares bytes where it can.
+
+        `doubts`: somebody was killed before the names that are there already were made durable.
+        """
         self._incoming = incoming
         self._link = link
+        self._doubts = doubts
         self._files = files or DurableFiles()
-        self._folders: set[Path] = set()
+        self._made: set[Path] = set()
+        self._unsynced: set[Path] = set()
 
     def copy_all(self, copies: Iterable[Copy]) -> Iterator[Copied]:
         """Copy, a few at a time, and yield what became of each, in order. Blocks. StorageFull ends it."""
@@ -59,13 +66,15 @@ class Copier:
     def settle(self) -> None:
         """Make all names durable."""
         with ThreadPoolExecutor(_THREADS, "kho-copy") as threads:
-            for _ in threads.map(self._files.sync_folder, sorted(self._folders)):
+            for _ in threads.map(self._files.sync_folder, sorted(self._unsynced)):
                 pass
 
     def _make(self, folder: Path) -> None:
-        if folder not in self._folders:
+        if folder not in self._made:
             folder.mkdir(0o700, parents=True, exist_ok=True)
-            self._folders.update((folder, folder.parent, folder.parent.parent))
+            self._made.add(folder)
+            if self._doubts:
+                self._unsynced.update((folder, folder.parent, folder.parent.parent))
 
     def _copy(self, copy: Copy) -> Copied:
         try:
@@ -96,6 +105,8 @@ class Copier:
             return Copied(copy, 0, False, f"cannot be read: {os.strerror(error.errno or 0)}")
         finally:
             self._files.remove(temporary)
+        folder = copy.target.parent
+        self._unsynced.update((folder, folder.parent, folder.parent.parent))
         return Copied(copy, found.size_bytes, True)
 
     def _transfer(self, source: Descriptor, target: Descriptor | None) -> Digest:
