@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
@@ -10,6 +11,10 @@ from kho_storage.catalog.migrations import migrate
 from kho_storage.postgres.connection import ConnectionSettings
 
 pytest_plugins = ["tests.fixtures_postgres"]
+
+# A shell that runs us in the background ignores Ctrl-C for us, and so it would be for every program that we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,9 @@ def test_uploads_leave_the_reserve_and_asking_the_disk_is_rare() -> None:
 
 
 def test_stations_may_ping_every_20_seconds_and_nobody_shares_the_port() -> None:
-    options = dict(server_options(Config.read({"data": "x", "dev": True}, {})))
+    config = Config.read({"data": "x", "dev": True}, {})
+    options = dict(server_options(config))
     assert options["grpc.http2.min_ping_interval_without_data_ms"] == 20_000
     assert options["grpc.keepalive_permit_without_calls"] == 1
     assert options["grpc.so_reuseport"] == 0
-    assert options["grpc.max_receive_message_length"] == 4 * 1024 * 1024
+    assert options["grpc.max_receive_message_length"] == 4 * config.message_bytes

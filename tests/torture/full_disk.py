@@ -5,6 +5,7 @@ others: a small memory file system is mounted where nobody else sees it. Status 
 """
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -59,13 +60,17 @@ class Disk:
 
     def leave(self, free_bytes: int) -> None:
         """Let the stranger's file grow or shrink until only so many bytes are free."""
-        for _ in range(3):  # what others write meanwhile is made up for
+        for _ in range(10):  # what others write meanwhile is made up for, also when it leaves no room for ours
             status = os.statvfs(self.folder)
             missing = status.f_bavail * status.f_frsize - free_bytes
             with self._ballast.open("ab") as file:
                 size = file.tell() + missing
                 if missing > 0:
-                    os.posix_fallocate(file.fileno(), 0, size)
+                    try:
+                        os.posix_fallocate(file.fileno(), 0, size)
+                    except OSError as error:
+                        if error.errno != errno.ENOSPC:
+                            raise
                 else:
                     file.truncate(max(size, 0))
 
@@ -92,8 +97,8 @@ async def scenario(server: DiskServer, disk: Disk) -> None:
         disk.leave(_RESERVE_BYTES - 8 * MIB)
         await until(lambda: _says(station, "kho.v1.UploadService", serves=False), "health of uploads")
         await _uploads_are_refused(station, half, paper)
-        for message in half.sheets[1].messages():
-            await open_stream.write(message)
+        # The header alone: a refusal that comes while we still write is hidden by the client's library (grpc #36066).
+        await open_stream.write(next(iter(half.sheets[1].messages())))
         seen = await refused(_heard(open_stream), _FULL, "STORAGE_FULL")
         assert (seen.retry_after_s or 0) > 0
         assert await _says(station, "", serves=True)

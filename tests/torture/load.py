@@ -246,7 +246,9 @@ class Load:
         except grpc.aio.AioRpcError as error:
             # Writing to a stream whose server has died is INTERNAL in the words of the client's own library.
             is_ours = error.code() is grpc.StatusCode.INTERNAL and error.details() == "Internal error from Core"
-            if is_ours or error.code() is grpc.StatusCode.UNAVAILABLE:
+            # ABORTED: a stream of before the outage, held up by it, came in after ours and was the newest. The protocol
+            # tells clients to begin again then, which ours do in the next round.
+            if is_ours or error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED):
                 raise Died from error
             raise
 

@@ -100,7 +100,10 @@ async def test_two_writers_of_one_document_seal_one_document(server: Server, dra
                         return await caller.commit(paper)
                     except grpc.aio.AioRpcError as error:
                         # The other one took over, or has sealed what this one was sending.
-                        if error.code() not in (grpc.StatusCode.ABORTED, grpc.StatusCode.FAILED_PRECONDITION):
+                        # A refusal that comes while we write is hidden by the client's own library (grpc #36066).
+                        is_hidden = error.details() == "Internal error from Core"
+                        passing = (grpc.StatusCode.ABORTED, grpc.StatusCode.FAILED_PRECONDITION)
+                        if error.code() not in passing and not is_hidden:
                             raise
 
         first, second = await asyncio.wait_for(asyncio.gather(write(), write()), 60)

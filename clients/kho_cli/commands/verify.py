@@ -3,11 +3,10 @@
 import argparse
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from kho_cli.exit_status import DONE, REFUSED
 from kho_cli.local_verification import LocalQuestion, local_verifier
@@ -22,7 +21,8 @@ _EXAMPLE = """kho verify result.pdf --json
   kho verify --local --trust /etc/kho/trust --at 2022-09-05 result.pdf
   kho verify --local --trust embedded result.pdf.p7s --content result.pdf"""
 # Legal days are days of this zone, whatever the clock of the machine.
-_LEGAL_ZONE = "Asia/Ho_Chi_Minh"
+# Asia/Ho_Chi_Minh: +07:00 without daylight saving since 1975; desks on Windows have no table of zones.
+_LEGAL_ZONE = timezone(timedelta(hours=7))
 _NOWHERE: Json = {"indication": None, "sub_indication": None}
 
 _KEPT = (
@@ -159,12 +159,11 @@ def _instant(word: str | None) -> datetime | None:
     """Read a control time; a day means its end, for by then everything of that day has happened."""
     if word is None:
         return None
-    zone = ZoneInfo(_LEGAL_ZONE)
     try:
         if "T" not in word and " " not in word:
-            return datetime.combine(date.fromisoformat(word), time_of_day(23, 59, 59), zone).astimezone(UTC)
+            return datetime.combine(date.fromisoformat(word), time_of_day(23, 59, 59), _LEGAL_ZONE).astimezone(UTC)
         instant = datetime.fromisoformat(word)
     except ValueError as error:
         text = Text(f"--at {word} không phải là thời điểm (ISO 8601).", f"--at {word} is no time (ISO 8601).")
         raise usage(text) from error
-    return (instant if instant.utcoffset() is not None else instant.replace(tzinfo=zone)).astimezone(UTC)
+    return (instant if instant.utcoffset() is not None else instant.replace(tzinfo=_LEGAL_ZONE)).astimezone(UTC)
