@@ -251,7 +251,7 @@ async def test_the_newest_connection_wins_and_the_other_gives_up(
     with pytest.raises(CallRefused) as caught:
         await send(tls, server.port, document(scans(1_000)))
     assert caught.value.reason == "UPLOAD_SUPERSEDED"
-    # Three are enough. A refusal that gRPC's own library hides (grpc #36066) looks like a broken link and is tried again.
+    # Three are enough; one that gRPC's own library hides (grpc #36066) looks like a broken link and is tried again.
     assert 4 <= len(server.knobs.refuse_stream) <= 6
 
 
