@@ -246,9 +246,10 @@ class Load:
         except grpc.aio.AioRpcError as error:
             # Writing to a stream whose server has died is INTERNAL in the words of the client's own library.
             is_ours = error.code() is grpc.StatusCode.INTERNAL and error.details() == "Internal error from Core"
-            # ABORTED: a stream of before the outage, held up by it, came in after ours and was the newest. The protocol
-            # tells clients to begin again then, which ours do in the next round.
-            if is_ours or error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED):
+            # Superseded: seen once, after PostgreSQL was killed. Probably a late stream of before the outage;
+            # not proved. The protocol tells clients to begin again then. Any other ABORTED is a finding.
+            is_superseded = error.details() == "A newer connection goes on with this upload."
+            if is_ours or is_superseded or error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise Died from error
             raise
 
